@@ -1,0 +1,192 @@
+"""``evalbox``: the program, its commands, and how every one of them ends."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from evalbox import __version__
+from evalbox.cli import status
+from evalbox.cli.command import LazyGroup, program_flags
+from evalbox.cli.console import Console
+from evalbox.cli.session import Session
+from evalbox.errors import EvalboxError
+
+COMMANDS = {
+    "Run": {
+        "run": ("evalbox.cli.run", "Run a script or a command in a fresh sandbox, and watch it."),
+        "submit": ("evalbox.cli.run", "Queue the same without waiting for it."),
+        "wait": ("evalbox.cli.wait", "Wait until evaluations have ended."),
+        "cancel": ("evalbox.cli.control", "Stop evaluations, or take them out of the queue."),
+        "retry": ("evalbox.cli.control", "Queue evaluations again that have ended."),
+    },
+    "Look": {
+        "ls": ("evalbox.cli.listing", "List evaluations, the newest first."),
+        "show": ("evalbox.cli.show", "Show all that is known of an evaluation."),
+        "logs": ("evalbox.cli.logs", "Print what an evaluation printed."),
+        "artifacts": ("evalbox.cli.artifacts", "List or fetch the files that it left."),
+        "explain": ("evalbox.cli.show", "Say why an evaluation waits, or how it stands."),
+        "events": ("evalbox.cli.events", "Print what happened, in order."),
+    },
+    "Manage": {
+        "batch": ("evalbox.cli.batch", "See and steer groups of evaluations."),
+        "queue": ("evalbox.cli.queue", "See, pause, resume or resize the queue."),
+        "rm": ("evalbox.cli.control", "Remove evaluations that have ended, with their files."),
+        "images": ("evalbox.cli.images", "List, build, load, pull and remove images."),
+        "backup": ("evalbox.cli.backup", "Write the database into one file, while in use."),
+        "restore": ("evalbox.cli.backup", "Put a backup in place of the database."),
+    },
+    "Set up": {
+        "doctor": ("evalbox.cli.doctor", "Check this machine, with the remedy for what is wrong."),
+        "config": ("evalbox.cli.config", "Print the settings in force and where each is from."),
+        "completion": ("evalbox.cli.completion", "Print the script that makes a shell complete."),
+    },
+}
+
+_HELP = """Untrusted programs, one command away, in gVisor sandboxes, from a durable queue.
+
+\b
+  evalbox run hello.py            run a script and watch it
+  evalbox run --memory 1g -- ls   run a command
+  evalbox ls                      what has been run, and how it ended
+"""
+
+
+def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        click.echo(f"evalbox {__version__}")
+        context.exit()
+
+
+@click.group(
+    cls=LazyGroup,
+    lazy=COMMANDS,
+    name="evalbox",
+    help=_HELP,
+    invoke_without_command=True,
+    params=[
+        click.Option(
+            ["--serve"], is_flag=True, help="Run the queue until SIGTERM or Ctrl-C, headless."
+        ),
+        *program_flags(hidden=False),
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_print_version,
+            help="Print the version and exit.",
+        ),
+    ],
+)
+@click.pass_context
+def cli(context: click.Context, serve: bool) -> int | None:
+    if context.invoked_subcommand is not None:
+        if serve:
+            raise click.UsageError("--serve stands alone, without a command")
+        return None
+    if serve:
+        from evalbox.cli.serve import serve_until_stopped
+
+        return serve_until_stopped(context.ensure_object(Session))
+    click.echo(context.get_help())
+    return None
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The entry point of the program."""
+    session = Session()
+    code = invoke(sys.argv[1:] if arguments is None else arguments, session)
+    sys.exit(_flush(code))
+
+
+def invoke(arguments: Sequence[str], session: Session) -> int:
+    """Runs one command line; returns its exit status. Only ``EVALBOX_DEBUG=1`` lets a traceback
+    be seen.
+    """
+    try:
+        return _invoke(arguments, session)
+    except BaseException as error:  # noqa: BLE001
+        if isinstance(error, SystemExit) or os.environ.get("EVALBOX_DEBUG") == "1":
+            raise
+        return _end(_innermost(error), session)
+
+
+def _invoke(arguments: Sequence[str], session: Session) -> int:
+    with cli.make_context("evalbox", list(arguments), obj=session) as context:
+        return cli.invoke(context) or 0
+
+
+def _end(error: BaseException, session: Session) -> int:
+    """Says on standard error why the command ended; returns its exit status."""
+    match error:
+        case click.exceptions.Exit():
+            return error.exit_code
+        case click.exceptions.Abort() | KeyboardInterrupt():
+            return status.INTERRUPTED
+        case click.ClickException():
+            session.console.error(EvalboxError(error.format_message(), hint=_usage_hint(error)))
+            return status.USAGE
+        case EvalboxError():
+            session.console.error(error)
+            return status.of_error(error)
+        case BrokenPipeError():
+            return status.BROKEN_PIPE
+        case OSError():
+            return _end_of_system_error(error, session)
+        case _:
+            return _end_unexpected(error, session.console)
+
+
+def _end_of_system_error(error: OSError, session: Session) -> int:
+    where = f"{error.filename}: " if error.filename else ""
+    session.console.error(EvalboxError(f"{where}{(error.strerror or str(error)).lower()}"))
+    return 74
+
+
+def _end_unexpected(error: BaseException, console: Console) -> int:
+    text = "".join(traceback.format_exception(error))
+    stamp = time.strftime("%Y%m%d-%H%M%S")
+    try:
+        descriptor, name = tempfile.mkstemp(prefix=f"evalbox-{stamp}-", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(f"evalbox {__version__}\n{text}")
+        hint = f"this is a mistake in evalbox; what is known of it is in {name}"
+    except OSError:
+        hint = "this is a mistake in evalbox; EVALBOX_DEBUG=1 shows more"
+    reason = f"{type(error).__name__}: {error}".rstrip(": ")
+    console.error(EvalboxError(f"unexpected: {reason}", hint=hint))
+    return status.INTERNAL
+
+
+def _usage_hint(error: click.ClickException) -> str:
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context is not None else "evalbox"
+    return f"{path} --help"
+
+
+def _innermost(error: BaseException) -> BaseException:
+    """The one error of a group that holds no other."""
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    return error
+
+
+def _flush(code: int) -> int:
+    """What is still to be written may fail too: a pipe without a reader, a full disk."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError as error:
+            # Python would try again at exit, and complain.
+            os.dup2(os.open(Path(os.devnull), os.O_WRONLY), stream.fileno())
+            if code == 0:
+                code = status.BROKEN_PIPE if isinstance(error, BrokenPipeError) else 74
+    return code

@@ -1,0 +1,133 @@
+"""Commands and groups of commands: what click's own do not have.
+
+Subcommands are imported when they are used, so that ``evalbox --version`` costs nothing; the flags
+of the whole program are taken before and after the name of a command; every ending that is meant
+becomes an exit status.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+from collections.abc import Callable, Coroutine, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec
+
+import click
+
+from evalbox.cli.session import Session
+
+P = ParamSpec("P")
+
+
+def _override(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
+    def store(context: click.Context, _parameter: click.Parameter, value: Any) -> None:
+        if value is not None:
+            context.ensure_object(Session).overrides[name] = value
+
+    return store
+
+
+def _no_colour(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Session).colour = False
+
+
+def _quiet(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
+    if value:
+        context.ensure_object(Session).quiet = True
+
+
+def program_flags(*, hidden: bool) -> list[click.Parameter]:
+    """The flags of the whole program."""
+    return [
+        click.Option(
+            ["--data-dir"], metavar="DIR", hidden=hidden, expose_value=False,
+            callback=_override("data_dir"), type=click.Path(),
+            help="Where the database, outputs and artifacts are.",
+        ),
+        click.Option(
+            ["--log-level"], metavar="LEVEL", hidden=hidden, expose_value=False,
+            callback=_override("log_level"), help="debug, info, warning (default) or error.",
+        ),
+        click.Option(
+            ["--log-format"], metavar="FORMAT", hidden=hidden, expose_value=False,
+            callback=_override("log_format"), help="human (default) or json.",
+        ),
+        click.Option(
+            ["--no-color"], is_flag=True, hidden=hidden, expose_value=False, callback=_no_colour,
+            help="No colours, as with NO_COLOR set.",
+        ),
+        click.Option(
+            ["-q", "--quiet"], is_flag=True, hidden=hidden, expose_value=False, callback=_quiet,
+            help="Only data and errors, no narration.",
+        ),
+    ]  # fmt: skip
+
+
+class Command(click.Command):
+    """Takes the program's flags after its name too."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(program_flags(hidden=True))
+
+
+class Group(click.Group):
+    """Without a subcommand it does what ``invoke_without_command`` says, or prints its help."""
+
+    command_class = Command
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.params.extend(program_flags(hidden=True))
+
+
+class LazyGroup(click.Group):
+    """``lazy`` maps each name to the module of its command and to its one-line help.
+
+    The command is the attribute of the module named after it, with ``_command`` behind.
+    """
+
+    def __init__(
+        self, *args: Any, lazy: Mapping[str, Mapping[str, tuple[str, str]]], **kwargs: Any
+    ) -> None:
+        super().__init__(*args, **kwargs)
+        self._sections = lazy
+        self._lazy = {name: entry for section in lazy.values() for name, entry in section.items()}
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self._lazy)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self._lazy:
+            return None
+        module = import_module(self._lazy[cmd_name][0])
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in self._lazy and Path(args[0]).is_file():
+            raise click.UsageError(f"No such command: {args[0]}. To run it: evalbox run {args[0]}")
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, section in self._sections.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, text) for name, (_, text) in section.items()])
+
+
+def with_session(
+    function: Callable[Concatenate[Session, P], Coroutine[Any, Any, int | None]],
+) -> Callable[P, int | None]:
+    """Makes a coroutine function with a session in front into what click calls."""
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> int | None:
+        session = click.get_current_context().ensure_object(Session)
+        return asyncio.run(function(session, *args, **kwargs))
+
+    return call

@@ -1,0 +1,163 @@
+"""Settings: built-in values < configuration file < environment < flags.
+
+The file is TOML, ``config.toml`` in the user's configuration directory or where ``EVALBOX_CONFIG``
+says, with one key for each field of ``Settings``. In the environment a field is ``EVALBOX_`` and
+its name in capitals. A value cannot change after the start.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+
+from evalbox.domain.quantity import parse_size
+from evalbox.errors import ConfigError, InvalidInput
+
+
+def _default_slots() -> int:
+    return max(2, os.cpu_count() or 2)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that can be set for a box.
+
+    ``data_dir``: where the database, outputs and artifacts are.
+    ``engine``, ``image``: used where an evaluation names none.
+    ``slots``: how many evaluations run at once (default: one for each core, at least 2).
+    ``warm``: how many sandboxes of the profile used last wait, started, for their command.
+    ``memory_percent``: no evaluation starts while the host's memory is used above this.
+    ``disk_free``: nor while less than this many bytes are free for the data directory.
+    ``load_per_core``: nor while the one-minute load average per core is above this.
+    ``cpu_overcommit``: how many cores of limits may be promised for each core of the host.
+    ``memory_overcommit``: the same for memory.
+    ``docker_host``: the engine's address; empty means ``DOCKER_HOST`` or Docker's own default.
+    ``log_level``, ``log_format`` (``human`` or ``json``), ``log_file`` (empty: standard error).
+    """
+
+    data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("evalbox")))
+    engine: str = "gvisor"
+    image: str = "evalbox/base:latest"
+    slots: int = field(default_factory=_default_slots)
+    warm: int = 2
+    memory_percent: float = 92.0
+    disk_free: int = 1 << 30
+    load_per_core: float = 16.0
+    cpu_overcommit: float = 4.0
+    memory_overcommit: float = 2.0
+    docker_host: str = ""
+    log_level: str = "warning"
+    log_format: str = "human"
+    log_file: str = ""
+
+
+def config_file(environ: Mapping[str, str] = os.environ) -> Path:
+    """Where the configuration file is looked for."""
+    given = environ.get("EVALBOX_CONFIG")
+    return Path(given) if given else Path(platformdirs.user_config_dir("evalbox")) / "config.toml"
+
+
+def load(
+    *, environ: Mapping[str, str] = os.environ, overrides: Mapping[str, Any] | None = None
+) -> Settings:
+    """The settings in force. Raises ``ConfigError`` that names the source and the key."""
+    settings = Settings()
+    path = config_file(environ)
+    settings = _apply(settings, _read_file(path, required="EVALBOX_CONFIG" in environ), str(path))
+    from_environment = {
+        item.name: environ[f"EVALBOX_{item.name.upper()}"]
+        for item in fields(Settings)
+        if f"EVALBOX_{item.name.upper()}" in environ
+    }
+    settings = _apply(settings, from_environment, "environment")
+    given = {key: value for key, value in (overrides or {}).items() if value is not None}
+    return _apply(settings, given, "command line")
+
+
+def _read_file(path: Path, *, required: bool) -> dict[str, Any]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(
+                f"{path}: no such configuration file", hint="unset EVALBOX_CONFIG or create it"
+            ) from None
+        return {}
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: {error}", hint="correct the file or move it away") from error
+
+
+def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settings:
+    known = {item.name for item in fields(Settings)}
+    changes = {}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(
+                f"{source}: unknown setting {key!r}", hint=f"known: {', '.join(sorted(known))}"
+            )
+        try:
+            changes[key] = _READERS[key](value)
+        except (ValueError, TypeError, OverflowError, InvalidInput) as error:
+            raise ConfigError(f"{source}: {key}: {error}") from error
+    return replace(settings, **changes)
+
+
+def _number(low: float, high: float) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        number = float(value)
+        if not (math.isfinite(number) and low <= number <= high):
+            raise ValueError(f"{value} is not between {low:g} and {high:g}")
+        return number
+
+    return read
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        number = int(value)
+        if isinstance(value, float) and value != number:
+            raise ValueError(f"{value} is not a whole number")
+        if not low <= number <= high:
+            raise ValueError(f"{value} is not between {low} and {high}")
+        return number
+
+    return read
+
+
+def _size(value: Any) -> int:
+    return value if isinstance(value, int) else parse_size(str(value))
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if value not in choices:
+            raise ValueError(f"{value!r} is not one of {', '.join(choices)}")
+        return str(value)
+
+    return read
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "data_dir": lambda value: Path(value).expanduser().absolute(),
+    "engine": str,
+    "image": str,
+    "slots": _whole(1, 1024),
+    "warm": _whole(0, 256),
+    "memory_percent": _number(1, 100),
+    "disk_free": _size,
+    "load_per_core": _number(0.1, 1000),
+    "cpu_overcommit": _number(0.1, 1000),
+    "memory_overcommit": _number(0.1, 1000),
+    "docker_host": str,
+    "log_level": _one_of("debug", "info", "warning", "error"),
+    "log_format": _one_of("human", "json"),
+    "log_file": str,
+}

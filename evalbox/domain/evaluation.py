@@ -1,0 +1,103 @@
+"""An evaluation: what was asked for, and where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum, StrEnum
+
+from evalbox.domain.ids import short
+from evalbox.domain.limits import Limits
+from evalbox.domain.outcome import Outcome
+from evalbox.domain.retry import RetryPolicy
+from evalbox.domain.state import State
+
+
+class Priority(IntEnum):
+    """Smaller is sooner."""
+
+    HIGH = 0
+    NORMAL = 1
+    LOW = 2
+
+
+class Network(StrEnum):
+    """What a sandbox can reach: only itself, or also the world beyond the host."""
+
+    NONE = "none"
+    INTERNET = "internet"
+
+
+@dataclass(frozen=True, slots=True)
+class InputFile:
+    """A file that is put into the sandbox before the start.
+
+    ``path`` is absolute in the sandbox, ``blob`` the SHA-256 (hex) of its content in the store,
+    ``size`` in bytes, ``mode`` its permission bits.
+    """
+
+    path: str
+    blob: str
+    size: int
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationSpec:
+    """What a user asks for: a task, the surroundings it runs in, its limits, its place in line.
+
+    ``command`` is the argument vector that the task becomes; ``stdin`` the blob of its standard
+    input (default: empty); ``artifacts`` the paths, absolute or beneath ``workdir``, that are kept
+    after it ends; ``not_before`` seconds since 1970; ``user`` is ``uid:gid`` or a name that the
+    sandbox resolves. ``idempotency_key``: a second submission with the same key gives the first
+    one's evaluation.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    image: str
+    kind: str = "script"
+    engine: str = "gvisor"
+    user: str = "1000:1000"
+    workdir: str = "/home/agent"
+    env: Mapping[str, str] = field(default_factory=dict)
+    inputs: tuple[InputFile, ...] = ()
+    stdin: InputFile | None = None
+    artifacts: tuple[str, ...] = ()
+    network: Network = Network.NONE
+    limits: Limits = field(default_factory=Limits)
+    priority: Priority = Priority.NORMAL
+    retry: RetryPolicy = field(default_factory=RetryPolicy)
+    not_before: float | None = None
+    batch: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """An evaluation as the store has it. Times are seconds since 1970.
+
+    ``attempts`` counts those begun; ``failures`` and ``infra_failures`` those of the current retry
+    budget. ``outcome``, ``exit_code`` and ``reason`` are the last ended attempt's.
+    """
+
+    id: str
+    spec: EvaluationSpec
+    state: State
+    created_at: float
+    updated_at: float
+    attempts: int = 0
+    failures: int = 0
+    infra_failures: int = 0
+    outcome: Outcome | None = None
+    exit_code: int | None = None
+    reason: str = ""
+    not_before: float | None = None
+    started_at: float | None = None
+    finished_at: float | None = None
+    cancel_requested: bool = False
+
+    @property
+    def short_id(self) -> str:
+        return short(self.id)

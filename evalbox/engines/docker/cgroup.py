@@ -1,0 +1,137 @@
+"""What a sandbox uses, read from its control group: no call to the engine, 0.1 ms a reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from evalbox.domain.attempt import Usage
+
+_MOUNTS = Path("/proc/self/mountinfo")
+
+
+class Meter(Protocol):
+    def read(self) -> Usage | None:
+        """Without ``disk``; None once the control group has gone."""
+        ...
+
+
+def meter_of(pid: int) -> Meter | None:
+    """The meter of the control group that process ``pid`` of this host is in.
+
+    None where its files cannot be read: the engine runs elsewhere, or the process has gone.
+    """
+    try:
+        groups = _groups(Path(f"/proc/{pid}/cgroup").read_text())
+    except OSError:
+        return None
+    mounts = _mounts()
+    if "memory" in groups and "memory" in mounts:
+        paths = {
+            name: Path(mounts[name] + groups[name])
+            for name in ("memory", "cpuacct", "pids", "blkio")
+            if name in groups and name in mounts
+        }
+        meter: Meter = MeterV1(**paths)
+    elif "" in groups and "" in mounts and groups[""] != "/":
+        meter = MeterV2(Path(mounts[""] + groups[""]))
+    else:
+        return None
+    return meter if meter.read() is not None else None
+
+
+def _groups(text: str) -> dict[str, str]:
+    """Path by controller; the unified hierarchy's controller is the empty name."""
+    groups: dict[str, str] = {}
+    for line in text.splitlines():
+        _, controllers, path = line.split(":", 2)
+        for controller in controllers.split(","):
+            groups[controller] = path
+    return groups
+
+
+@cache
+def _mounts() -> dict[str, str]:
+    """Mount point by controller, named as in ``_groups``."""
+    mounts: dict[str, str] = {}
+    try:
+        lines = _MOUNTS.read_text().splitlines()
+    except OSError:
+        return mounts
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        kind, _, options = after.split(" ", 2)
+        point = before.split()[4]
+        if kind == "cgroup2":
+            mounts[""] = point
+        elif kind == "cgroup":
+            for option in options.split(","):
+                mounts.setdefault(option, point)
+    return mounts
+
+
+@dataclass(frozen=True, slots=True)
+class MeterV1:
+    memory: Path
+    cpuacct: Path | None = None
+    pids: Path | None = None
+    blkio: Path | None = None
+
+    def read(self) -> Usage | None:
+        try:
+            memory = _number(self.memory / "memory.usage_in_bytes")
+            peak = _number(self.memory / "memory.max_usage_in_bytes")
+            cpu = _number(self.cpuacct / "cpuacct.usage") if self.cpuacct else 0
+            pids = _number(self.pids / "pids.current") if self.pids else 0
+            moved = self._moved()
+        except (OSError, ValueError):
+            return None
+        return Usage(cpu / 1e9, memory, peak, pids, 0, moved["Read"], moved["Write"])
+
+    def _moved(self) -> dict[str, int]:
+        moved = {"Read": 0, "Write": 0}
+        if self.blkio is None:
+            return moved
+        for line in (self.blkio / "blkio.throttle.io_service_bytes").read_text().splitlines():
+            match line.split():
+                case [_, "Read" | "Write" as direction, count]:
+                    moved[direction] += int(count)
+        return moved
+
+
+@dataclass(slots=True)
+class MeterV2:
+    """Kernels before 5.19 keep no peak of memory: there it is the largest reading."""
+
+    group: Path
+    _peak: int = 0
+
+    def read(self) -> Usage | None:
+        try:
+            memory = _number(self.group / "memory.current")
+            pids = _number(self.group / "pids.current")
+            cpu = _pairs((self.group / "cpu.stat").read_text().split())["usage_usec"]
+            moved = (self.group / "io.stat").read_text().split()
+        except (OSError, ValueError, KeyError):
+            return None
+        try:
+            peak = _number(self.group / "memory.peak")
+        except (OSError, ValueError):
+            peak = memory
+        self._peak = max(self._peak, peak, memory)
+        read, written = (_total(moved, name) for name in ("rbytes=", "wbytes="))
+        return Usage(cpu / 1e6, memory, self._peak, pids, 0, read, written)
+
+
+def _number(path: Path) -> int:
+    return int(path.read_text())
+
+
+def _pairs(words: list[str]) -> dict[str, int]:
+    return dict(zip(words[::2], map(int, words[1::2]), strict=False))
+
+
+def _total(words: list[str], prefix: str) -> int:
+    return sum(int(word[len(prefix) :]) for word in words if word.startswith(prefix))

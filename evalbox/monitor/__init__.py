@@ -1,0 +1,1 @@
+"""What the host and the sandboxes use, sampled at a bounded rate."""

@@ -1,0 +1,1 @@
+"""Runs the queue: claims, admits, starts, supervises, retries, recovers."""

@@ -1,0 +1,114 @@
+"""The warm pool: sandboxes that were started before anybody asked for them.
+
+It keeps up to ``size`` of them for the profile that was used last, on the guess that the next
+evaluation is like the one before. A sandbox is given out once and never comes back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from evalbox.engines.base import LABEL_BOX, Engine, Profile, Sandbox
+from evalbox.errors import EngineError
+from evalbox.scheduler.gate import Gate
+from evalbox.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+Key = tuple[object, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Warm:
+    key: Key
+    sandbox: Sandbox
+
+
+class WarmPool:
+    def __init__(self, box_id: str, size: int) -> None:
+        self.size = size
+        self._labels = {LABEL_BOX: box_id}
+        self._ready: deque[_Warm] = deque()
+        self._being_made: set[asyncio.Task[None]] = set()
+        self._partings: set[asyncio.Task[None]] = set()
+        self._wanted: tuple[Key, Gate, Profile] | None = None
+        self._closed = False
+        self.hits = 0
+        self.misses = 0
+
+    def __len__(self) -> int:
+        return len(self._ready)
+
+    def ids(self) -> frozenset[str]:
+        return frozenset(item.sandbox.id for item in self._ready)
+
+    async def acquire(
+        self, gate: Gate, profile: Profile, labels: Mapping[str, str], name: str
+    ) -> tuple[Sandbox, bool]:
+        """A sandbox of the profile, and whether it was warm."""
+        engine = gate.engine
+        key = (engine.name, *profile.alike())
+        if engine.warmable and self.size:
+            self._wanted = (key, gate, profile)
+            for item in self._ready:
+                if item.key == key:
+                    self._ready.remove(item)
+                    self.hits += 1
+                    return item.sandbox, True
+            self.misses += 1
+        async with gate.creation():
+            return await engine.create(profile, labels=labels | self._labels, name=name), False
+
+    def refill(self) -> None:
+        """Starts making what is missing. Called when it does not get in anybody's way."""
+        if self._wanted is None or self._closed:
+            return
+        key, gate, profile = self._wanted
+        if not gate.is_open:
+            return
+        for item in [item for item in self._ready if item.key != key]:
+            self._ready.remove(item)
+            self._part(item.sandbox)
+        for _ in range(self.size - len(self._ready) - len(self._being_made)):
+            task = asyncio.create_task(self._make(key, gate, profile), name="warm-sandbox")
+            self._being_made.add(task)
+            task.add_done_callback(self._being_made.discard)
+
+    async def _make(self, key: Key, gate: Gate, profile: Profile) -> None:
+        try:
+            async with gate.creation():
+                sandbox = await gate.engine.create(profile, labels=self._labels)
+                self._ready.append(_Warm(key, sandbox))
+        except EngineError as error:
+            log.warning("warm sandbox not made", engine=gate.engine.name, error=error.message)
+            gate.failed(error)
+
+    def forget(self, engine: Engine) -> None:
+        """Drops the engine's warm sandboxes, after an outage that they did not survive."""
+        for item in [item for item in self._ready if item.key[0] == engine.name]:
+            self._ready.remove(item)
+            self._part(item.sandbox)
+
+    def _part(self, sandbox: Sandbox) -> None:
+        task = asyncio.create_task(self._destroy(sandbox), name="destroy-warm")
+        self._partings.add(task)
+        task.add_done_callback(self._partings.discard)
+
+    async def _destroy(self, sandbox: Sandbox) -> None:
+        try:
+            await sandbox.destroy()
+        except EngineError as error:
+            log.warning("warm sandbox not removed", sandbox=sandbox.id, error=error.message)
+
+    async def close(self) -> None:
+        """Removes every warm sandbox, those being made included."""
+        self._closed = True
+        for task in self._being_made:
+            task.cancel()
+        await asyncio.gather(*self._being_made, return_exceptions=True)
+        while self._ready:
+            self._part(self._ready.pop().sandbox)
+        await asyncio.gather(*self._partings, return_exceptions=True)

@@ -1,0 +1,1 @@
+"""Box: the one interface that every front end uses."""

@@ -1,0 +1,121 @@
+"""Box: what front ends can do, whether the service is in this process or elsewhere.
+
+Ids given to a Box are full ids; ``resolve`` makes them from what people type. Every method raises
+the errors of ``evalbox.errors`` and no others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from evalbox.domain.attempt import Attempt, Usage
+from evalbox.domain.batch import Batch
+from evalbox.domain.evaluation import Evaluation, EvaluationSpec
+from evalbox.domain.event import Event
+from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece
+from evalbox.domain.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """How the queue stands. ``holding`` says in words why nothing more starts, else is empty.
+
+    ``working`` says whether any process runs the queue; ``here`` whether it is this one.
+    """
+
+    paused: bool
+    slots: int
+    states: dict[State, int]
+    warm: int
+    holding: str
+    working: bool
+    here: bool
+
+
+class Box(Protocol):
+    async def upload(self, source: Path | bytes) -> tuple[str, int]:
+        """Stores the content of an input file; gives its blob (SHA-256, hex) and size in bytes."""
+        ...
+
+    async def submit(self, specs: Sequence[EvaluationSpec]) -> list[Evaluation]:
+        """Queues all or none. Durable when it returns."""
+        ...
+
+    async def resolve(self, reference: str) -> str:
+        """The full id for an id, a beginning of one, or a beginning of its short form."""
+        ...
+
+    async def get(self, evaluation_id: str) -> Evaluation: ...
+
+    async def list(
+        self, query: EvaluationFilter, *, limit: int = 100, after: str | None = None
+    ) -> list[Evaluation]:
+        """Newest first; ``after`` is the last id of the page before."""
+        ...
+
+    async def attempts(self, evaluation_id: str) -> list[Attempt]: ...
+
+    async def samples(self, evaluation_id: str, attempt: int) -> list[tuple[float, Usage]]: ...
+
+    def output(
+        self,
+        evaluation_id: str,
+        *,
+        attempt: int | None = None,
+        offset: int = 0,
+        follow: bool = False,
+    ) -> AsyncIterator[OutputPiece]:
+        """The kept output of an attempt (default: the newest).
+
+        With ``follow`` it goes on, over retries too, until the evaluation has ended.
+        """
+        ...
+
+    async def wait(self, evaluation_id: str) -> Evaluation:
+        """Returns when the evaluation is in a final state."""
+        ...
+
+    async def cancel(self, ids: Sequence[str]) -> list[Evaluation]: ...
+
+    async def retry(self, ids: Sequence[str]) -> list[Evaluation]: ...
+
+    async def remove(self, ids: Sequence[str]) -> None: ...
+
+    async def explain(self, evaluation_id: str) -> str:
+        """In words, why it waits, or how it stands."""
+        ...
+
+    async def artifacts(
+        self, evaluation_id: str, *, attempt: int | None = None
+    ) -> list[ArtifactRecord]: ...
+
+    def read_artifact(
+        self, evaluation_id: str, path: str, *, attempt: int | None = None
+    ) -> AsyncIterator[bytes]:
+        """Raises ``ArtifactNotFound``."""
+        ...
+
+    async def batches(self) -> list[Batch]: ...
+
+    async def batch(self, name: str) -> Batch: ...
+
+    async def set_batch_concurrency(self, name: str, concurrency: int | None) -> Batch: ...
+
+    async def queue(self) -> QueueStatus: ...
+
+    async def pause(self) -> None: ...
+
+    async def resume(self) -> None: ...
+
+    async def set_slots(self, slots: int) -> None: ...
+
+    def events(
+        self, *, after: int = 0, follow: bool = False, evaluation_id: str | None = None
+    ) -> AsyncIterator[Event]: ...
+
+    async def backup(self, target: Path) -> None: ...
+
+    async def close(self) -> None: ...

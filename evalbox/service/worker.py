@@ -1,0 +1,110 @@
+"""Runs the queue in this process while it holds the data directory's lock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from dataclasses import asdict
+
+from evalbox.config.settings import Settings
+from evalbox.domain.clock import Clock
+from evalbox.engines.base import Engine
+from evalbox.errors import StoreError
+from evalbox.monitor.host import HostMonitor, HostSampler
+from evalbox.scheduler.admission import HostState
+from evalbox.scheduler.attempt import AttemptRun
+from evalbox.scheduler.scheduler import Scheduler
+from evalbox.store.store import Store
+
+#: Seconds between tries to take the lock over from another process.
+_STANDBY = 0.5
+#: Seconds between measurements of the host that are kept.
+_HOST_HISTORY = 10.0
+
+
+class Worker:
+    """``scheduler`` is None while another process runs the queue."""
+
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        *,
+        make_engine: Callable[[str], Engine],
+        clock: Clock,
+        warm: int,
+        on_note: Callable[[str], None],
+    ) -> None:
+        self.scheduler: Scheduler | None = None
+        self._store = store
+        self._settings = settings
+        self._make_engine = make_engine
+        self._clock = clock
+        self._warm = warm
+        self._note = on_note
+        self._host = HostMonitor(HostSampler(settings.data_dir, clock))
+        self._standby: asyncio.Task[None] | None = None
+        self._history: asyncio.Task[None] | None = None
+
+    def run_of(self, evaluation_id: str) -> AttemptRun | None:
+        return self.scheduler.run_of(evaluation_id) if self.scheduler else None
+
+    async def start(self) -> None:
+        """Begins to run the queue, or to stand by for it."""
+        if self._store.lock.try_acquire():
+            await self._work()
+            return
+        self._note(f"the queue is run by process {self._store.lock.holder()}")
+        self._standby = asyncio.create_task(self._stand_by(), name="stand-by")
+
+    async def _stand_by(self) -> None:
+        # A file lock tells nobody when it falls free.
+        while not self._store.lock.try_acquire():  # noqa: ASYNC110
+            await asyncio.sleep(_STANDBY)
+        self._note("the process that ran the queue is gone: running it here")
+        await self._work()
+
+    async def _work(self) -> None:
+        await self._host.__aenter__()
+        scheduler = Scheduler(
+            self._store,
+            self._settings,
+            make_engine=self._make_engine,
+            host=self._host_state,
+            clock=self._clock,
+            warm=self._warm,
+        )
+        await scheduler.start()
+        self.scheduler = scheduler
+        self._history = asyncio.create_task(self._keep_history(), name="host-history")
+
+    async def _keep_history(self) -> None:
+        while True:
+            sample = self._host.latest
+            if sample is not None:
+                with contextlib.suppress(StoreError):
+                    await self._store.add_host_sample(sample.at, asdict(sample))
+            await asyncio.sleep(_HOST_HISTORY)
+
+    def _host_state(self) -> HostState:
+        sample = self._host.latest
+        if sample is None:
+            raise RuntimeError("the host is measured before the scheduler starts")
+        return HostState(
+            cores=len(sample.cores),
+            memory_total=sample.memory_total,
+            memory_percent=sample.memory_percent,
+            disk_free=sample.disk_free,
+            load=sample.load[0],
+        )
+
+    async def stop(self, *, drain: float | None) -> None:
+        background = [task for task in (self._standby, self._history) if task is not None]
+        for task in background:
+            task.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+        if self.scheduler is not None:
+            await self.scheduler.stop(drain=drain)
+        await self._host.__aexit__()
+        self._store.lock.release()

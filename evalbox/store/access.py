@@ -1,0 +1,48 @@
+"""What every part of the store stands on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from evalbox.domain.clock import Clock
+from evalbox.domain.ids import IdFactory
+from evalbox.errors import StoreReadOnly
+from evalbox.store.changes import Changes
+from evalbox.store.readers import Readers
+from evalbox.store.sqlite import Connection
+from evalbox.store.writer import Work, Writer
+
+T = TypeVar("T")
+
+
+class Access:
+    """A data directory with its connections. The parts of the store are built on it."""
+
+    def __init__(
+        self, directory: Path, clock: Clock, readers: Readers, changes: Changes, box_id: str
+    ) -> None:
+        self.directory = directory
+        self.clock = clock
+        self.box_id = box_id
+        self._readers = readers
+        self._changes = changes
+        self._writer: Writer | None = None
+        self._ids = IdFactory()
+
+    async def _read(self, work: Callable[[Connection], T]) -> T:
+        return await self._readers.run(work)
+
+    async def _write(
+        self, work: Work[T], *, undo: Callable[[T], Work[None]] | None = None
+    ) -> T:
+        return await self._writer_or_refuse().run(work, undo=undo)
+
+    def _writer_or_refuse(self) -> Writer:
+        if self._writer is None:
+            raise StoreReadOnly(
+                f"{self.directory} was opened for reading only",
+                hint="open it without asking for that",
+            )
+        return self._writer

@@ -1,0 +1,85 @@
+"""What is asked for, as JSON and back, without loss."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from evalbox.domain.evaluation import EvaluationSpec, InputFile, Network, Priority
+from evalbox.domain.limits import Limits
+from evalbox.domain.retry import RetryPolicy
+
+
+def encode_spec(spec: EvaluationSpec) -> str:
+    """JSON in plain ASCII, so that arguments that are not UTF-8 survive as well."""
+    return json.dumps(_spec_document(spec), separators=(",", ":"))
+
+
+def decode_spec(text: str) -> EvaluationSpec:
+    """The inverse of ``encode_spec``."""
+    document: dict[str, Any] = json.loads(text)
+    stdin = document["stdin"]
+    return EvaluationSpec(
+        name=document["name"],
+        command=tuple(document["command"]),
+        image=document["image"],
+        kind=document["kind"],
+        engine=document["engine"],
+        user=document["user"],
+        workdir=document["workdir"],
+        env=document["env"],
+        inputs=tuple(InputFile(*entry) for entry in document["inputs"]),
+        stdin=None if stdin is None else InputFile(*stdin),
+        artifacts=tuple(document["artifacts"]),
+        network=Network(document["network"]),
+        limits=Limits(**document["limits"]),
+        priority=Priority(document["priority"]),
+        retry=RetryPolicy(**document["retry"]),
+        not_before=document["not_before"],
+        batch=document["batch"],
+        labels=document["labels"],
+        idempotency_key=document["idempotency_key"],
+    )
+
+
+def _spec_document(spec: EvaluationSpec) -> dict[str, Any]:
+    limits, retry = spec.limits, spec.retry
+    return {
+        "name": spec.name,
+        "command": list(spec.command),
+        "image": spec.image,
+        "kind": spec.kind,
+        "engine": spec.engine,
+        "user": spec.user,
+        "workdir": spec.workdir,
+        "env": dict(spec.env),
+        "inputs": [_file_document(entry) for entry in spec.inputs],
+        "stdin": None if spec.stdin is None else _file_document(spec.stdin),
+        "artifacts": list(spec.artifacts),
+        "network": spec.network.value,
+        "limits": {
+            "cpus": limits.cpus,
+            "memory": limits.memory,
+            "timeout": limits.timeout,
+            "disk": limits.disk,
+            "pids": limits.pids,
+            "output": limits.output,
+            "artifacts": limits.artifacts,
+        },
+        "priority": spec.priority.value,
+        "retry": {
+            "retries": retry.retries,
+            "infra_retries": retry.infra_retries,
+            "base": retry.base,
+            "factor": retry.factor,
+            "cap": retry.cap,
+        },
+        "not_before": spec.not_before,
+        "batch": spec.batch,
+        "labels": dict(spec.labels),
+        "idempotency_key": spec.idempotency_key,
+    }
+
+
+def _file_document(entry: InputFile) -> list[str | int]:
+    return [entry.path, entry.blob, entry.size, entry.mode]

@@ -1,0 +1,193 @@
+"""The one writer: it owns the connection that writes, and commits what waits together.
+
+A durable commit costs a sync of the disk, however much it holds. So whatever is waiting when a
+commit ends goes into the next one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from evalbox.errors import StoreError
+from evalbox.store.sqlite import BUSY, LOCKED, Connection, Error, Thread, error_code, translate
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+_GROUP_LIMIT = 256
+
+
+@dataclass(slots=True)
+class _Item:
+    work: Work[Any]
+    future: asyncio.Future[Any]
+
+
+@dataclass(slots=True)
+class _Result:
+    value: Any = None
+    error: BaseException | None = None
+
+
+class Writer:
+    """Runs callables in the writing thread, each as if in a transaction of its own.
+
+    ``on_commit`` is called in the event loop after each commit, with the newest event's seq.
+    """
+
+    def __init__(self, thread: Thread, database: Path, on_commit: Callable[[int], None]) -> None:
+        self._thread = thread
+        self._database = database
+        self._on_commit = on_commit
+        self._waiting: deque[_Item] = deque()
+        self._wake = asyncio.Event()
+        self._closing = False
+        self._task = asyncio.create_task(self._serve(), name="evalbox store writer")
+
+    async def run(self, work: Work[T], *, undo: Callable[[T], Work[None]] | None = None) -> T:
+        """Calls ``work`` with the connection and returns its result once that is on the disk.
+
+        ``work`` must do nothing but read and write the database: it may be called again where the
+        transaction that it shared with others failed. What it raises is raised here, and only its
+        own changes are undone. Errors of SQLite come as ``StoreError``.
+
+        When the awaiting task is cancelled, the write takes place all the same. Where that would
+        leave something that nobody knows of, ``undo`` makes from the result the work that takes
+        it back.
+        """
+        future = self._put(work)
+        try:
+            result: T = await asyncio.shield(future)
+        except asyncio.CancelledError:
+            if undo is not None:
+                self._when_done(future, undo)
+            raise
+        return result
+
+    async def close(self) -> None:
+        """Writes what is waiting, then closes the connection."""
+        self._closing = True
+        self._wake.set()
+        await self._task
+        await self._thread.close()
+
+    def _put(self, work: Work[Any]) -> asyncio.Future[Any]:
+        if self._closing and self._task.done():
+            raise StoreError("the store is closed")
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Item(work, future))
+        self._wake.set()
+        return future
+
+    def _when_done(self, future: asyncio.Future[T], undo: Callable[[T], Work[None]]) -> None:
+        def take_back(done: asyncio.Future[T]) -> None:
+            if not done.cancelled() and done.exception() is None:
+                # Nobody waits for it; a failure leaves what a recovery after a crash finds too.
+                self._put(undo(done.result())).add_done_callback(_ignore)
+
+        if future.done():
+            take_back(future)
+        else:
+            future.add_done_callback(take_back)
+
+    async def _serve(self) -> None:
+        while True:
+            if not self._waiting:
+                if self._closing:
+                    return
+                self._wake.clear()
+                await self._wake.wait()
+                continue
+            group = [
+                self._waiting.popleft() for _ in range(min(_GROUP_LIMIT, len(self._waiting)))
+            ]
+            await self._commit(group)
+            # Lets those who wait for this group speak up before the next one is gathered.
+            await asyncio.sleep(0)
+
+    async def _commit(self, group: list[_Item]) -> None:
+        works = [item.work for item in group]
+        try:
+            results, seq = await self._thread.run(lambda conn: _run_group(conn, works))
+        except Exception as error:
+            results, seq = [_Result(error=error) for _ in group], None
+        for item, result in zip(group, results, strict=True):
+            if result.error is None:
+                item.future.set_result(result.value)
+            elif isinstance(result.error, Error):
+                failure = translate(result.error, self._database)
+                failure.__cause__ = result.error
+                item.future.set_exception(failure)
+            else:
+                item.future.set_exception(result.error)
+        if seq is not None:
+            self._on_commit(seq)
+
+
+def _ignore(future: asyncio.Future[Any]) -> None:
+    if not future.cancelled():
+        future.exception()
+
+
+def _run_group(conn: Connection, works: Sequence[Work[Any]]) -> tuple[list[_Result], int | None]:
+    try:
+        return _transaction(conn, works)
+    except Error as error:
+        if len(works) == 1 or error_code(error) in (BUSY, LOCKED):
+            return [_Result(error=error) for _ in works], None
+    # The whole transaction fell, as on a full disk: each has a go by itself, so that one that
+    # needs much space does not take down those that need little.
+    results: list[_Result] = []
+    newest = None
+    for work in works:
+        alone, seq = _run_group(conn, [work])
+        results += alone
+        newest = newest if seq is None else seq
+    return results, newest
+
+
+def _transaction(conn: Connection, works: Sequence[Work[Any]]) -> tuple[list[_Result], int | None]:
+    # A transaction that reads first and asks to write later fails at once when another process
+    # wrote in between; one that asks first waits its turn.
+    conn.execute("BEGIN IMMEDIATE")
+    try:
+        if len(works) == 1:
+            results = [_Result(works[0](conn))]
+        else:
+            results = [_guarded(conn, work) for work in works]
+        row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+        conn.execute("COMMIT")
+    except Error:
+        _roll_back(conn)
+        raise
+    except Exception as error:
+        # Only a lone callable comes here: the others are guarded.
+        _roll_back(conn)
+        return [_Result(error=error)], None
+    return results, row[0] if row else 0
+
+
+def _guarded(conn: Connection, work: Work[Any]) -> _Result:
+    conn.execute("SAVEPOINT work")
+    try:
+        result = _Result(work(conn))
+    except Exception as error:
+        if not conn.in_transaction:
+            # SQLite rolled everything back by itself, as it does when the disk is full.
+            raise
+        conn.execute("ROLLBACK TO work")
+        result = _Result(error=error)
+    conn.execute("RELEASE work")
+    return result
+
+
+def _roll_back(conn: Connection) -> None:
+    if conn.in_transaction:
+        with contextlib.suppress(Error):
+            conn.execute("ROLLBACK")

@@ -1,0 +1,34 @@
+"""Which task formats there are, and which of them reads a path."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evalbox.errors import InvalidInput
+from evalbox.tasks.base import Task, TaskFormat, unreadable
+from evalbox.tasks.script import ScriptFormat
+
+#: The first that recognises a path reads it.
+FORMATS: tuple[TaskFormat, ...] = (ScriptFormat(),)
+
+
+def read_task(path: Path, arguments: Sequence[str] = ()) -> Task:
+    """Reads ``path`` by the format that recognises it.
+
+    Raises ``FileMissing`` or ``InvalidInput``.
+    """
+    try:
+        path.stat()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ValueError:
+        raise InvalidInput(f"{str(path)!r}: is not a possible path") from None
+    for form in FORMATS:
+        if form.recognises(path):
+            return form.read(path, arguments)
+    raise InvalidInput(
+        f"{path}: is a directory, and no kind of task that evalbox knows",
+        hint=f"name a script in it, or put all of it in with --file {path} and run a script or "
+        "a command",
+    )

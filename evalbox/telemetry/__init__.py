@@ -1,0 +1,1 @@
+"""What evalbox tells of its own work."""
