@@ -9,8 +9,13 @@ EXIT_NEEDS_ADMIN=3 EXIT_UNSUPPORTED=4
 
 # Releases of runsc before this have no systrap platform, so they are no use on virtual machines.
 RUNSC_OLDEST=20230501
+UPSTREAM_RUNSC="Add gVisor's own apt repository (https://gvisor.dev/docs/user_guide/install/):
+      its key to /usr/share/keyrings/gvisor-archive-keyring.gpg, a source line signed by that key
+      for the suite 'release', then apt-get update, apt-get install runsc, and run this again."
 IMAGE=evalbox/base:latest
 VENV=.venv
+# Ubuntu lacks Debian's keys and the gpg that mmdebstrap finds them with; uidmap lets it run as a user.
+BOOTSTRAP_PACKAGES='mmdebstrap debian-archive-keyring gpg uidmap'
 DOCKERD_LOG=/var/log/dockerd.log
 REGISTER=packaging/register_runtimes.py
 
@@ -71,7 +76,7 @@ admin_commands() {
     packages=
     command -v dockerd >/dev/null || packages="$packages docker.io iptables"
     [ -n "${PYTHON:-}" ] || packages="$packages python3 python3-venv"
-    image_present || has_bootstrap || packages="$packages mmdebstrap debian-archive-keyring gpg"
+    image_present || has_bootstrap || packages="$packages $BOOTSTRAP_PACKAGES"
     [ -z "$packages" ] || echo "apt-get update && apt-get install -y$packages"
     runsc_is_adequate || admin_commands_for_runsc
     status=0
@@ -277,9 +282,7 @@ ensure_runsc() {
     fi
     runsc_is_adequate || fail "$EXIT_UNSUPPORTED" \
         "There is no runsc of $RUNSC_OLDEST or newer among this machine's packages ($(distribution))." \
-        "Add gVisor's own apt repository (https://gvisor.dev/docs/user_guide/install/): fetch its key" \
-        "to /usr/share/keyrings/gvisor-archive-keyring.gpg, add the source line for 'release main'" \
-        "signed by that key, apt-get update, apt-get install runsc. Then run this again."
+        "$UPSTREAM_RUNSC"
 }
 
 adequate_runsc_package() {
@@ -332,7 +335,7 @@ ensure_runtimes() {
     0 | 6) return "$status" ;;
     esac
     fail "$EXIT_FAILED" "gVisor does not start on this machine (reasons above)." \
-        "A newer runsc may: https://gvisor.dev/docs/user_guide/install/ - then run this again."
+        "A newer runsc may start. $UPSTREAM_RUNSC"
 }
 
 # --- evalbox itself ---
@@ -372,10 +375,19 @@ ensure_image() {
     if image_present; then return; fi
     if ! has_bootstrap; then
         say 'Installing mmdebstrap, which makes the base image where no registry can be reached'
-        # Ubuntu has neither Debian's keys nor, at times, the gpg that mmdebstrap finds them with.
-        apt_install mmdebstrap debian-archive-keyring gpg
+        # shellcheck disable=SC2086
+        apt_install $BOOTSTRAP_PACKAGES
     fi
     say "Making the base image $IMAGE"
-    as_user "$VENV/bin/evalbox" images build >&2 || fail "$EXIT_FAILED" \
+    build_image || fail "$EXIT_FAILED" \
         "The base image could not be made (message above)." "Try again with: $VENV/bin/evalbox images build"
+}
+
+# Some machines do not let a user make user namespaces, which mmdebstrap needs without root.
+build_image() {
+    as_user "$VENV/bin/evalbox" images build >&2 && return
+    if is_root || ! can_be_root; then return 1; fi
+    say 'Making the base image once more, as root'
+    as_root env PYTHONDONTWRITEBYTECODE=1 ${DOCKER_HOST:+"DOCKER_HOST=$DOCKER_HOST"} \
+        "$VENV/bin/evalbox" images build >&2
 }

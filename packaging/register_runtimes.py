@@ -43,6 +43,8 @@ PROBE_LABEL = "evalbox.probe"
 PROBE_SCRIPT = "dmesg; cat /proc/net/dev"
 PROBE_TIMEOUT = 20.0
 RELOAD_TIMEOUT = 10.0
+CLEANUP_TIMEOUT = 7.0  # containerd gives its own clean-up 5 s
+QUIET_TIME = 0.3
 
 EXIT_NO_SANDBOX = 1
 EXIT_NO_ENGINE = 3
@@ -396,22 +398,29 @@ def reap(container: str) -> list[int]:
     """End the sandbox processes of one container id; returns those that would not go.
 
     The shim is asked to end only after its sandbox is gone: containerd then sees a dead shim and
-    cleans up what it owned (state files, cgroups, bundle).
+    cleans up what it owned (state files, cgroups, bundle) by processes that bear the id as well.
     """
-
-    def processes_gone() -> bool:
-        return not find_processes(container)
-
     # A container that ended well is still being taken down by its shim for a moment.
-    if wait_until(processes_gone, 1.0):
+    if processes_gone(container, within=1.0):
         return []
     _signal(find_processes(container, "runsc"), signal.SIGKILL)
     _signal(find_processes(container, "containerd-shim"), signal.SIGTERM)
-    # containerd gives its clean-up 5 s.
-    if not wait_until(processes_gone, 6.0):
+    if not processes_gone(container, within=CLEANUP_TIMEOUT):
         _signal(find_processes(container), signal.SIGKILL)
-        wait_until(processes_gone, 1.0)
+        processes_gone(container, within=1.0)
     return find_processes(container)
+
+
+def processes_gone(container: str, within: float) -> bool:
+    """Whether none is left before the time is up, for long enough that none follows either."""
+    last_seen = started = time.monotonic()
+    while (now := time.monotonic()) - last_seen < QUIET_TIME:
+        if now - started > within:
+            return False
+        if find_processes(container):
+            last_seen = now
+        time.sleep(0.05)
+    return True
 
 
 def find_processes(container: str, *kinds: str) -> list[int]:

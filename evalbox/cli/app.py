@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 import tempfile
@@ -11,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
+from click.shell_completion import shell_complete
 
 from evalbox import __version__
 from evalbox.cli import status
@@ -59,6 +61,9 @@ _HELP = """Untrusted programs, one command away, in gVisor sandboxes, from a dur
 """
 
 
+_COMPLETE = "_EVALBOX_COMPLETE"
+
+
 def _print_version(context: click.Context, _parameter: click.Parameter, value: bool) -> None:
     if value:
         click.echo(f"evalbox {__version__}")
@@ -102,8 +107,9 @@ def cli(context: click.Context, serve: bool) -> int | None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the program."""
-    session = Session()
-    code = invoke(sys.argv[1:] if arguments is None else arguments, session)
+    if instruction := os.environ.get(_COMPLETE):
+        sys.exit(shell_complete(cli, {}, "evalbox", _COMPLETE, instruction))
+    code = invoke(sys.argv[1:] if arguments is None else arguments, Session())
     sys.exit(_flush(code))
 
 
@@ -113,7 +119,7 @@ def invoke(arguments: Sequence[str], session: Session) -> int:
     """
     try:
         return _invoke(arguments, session)
-    except BaseException as error:  # noqa: BLE001
+    except BaseException as error:
         if isinstance(error, SystemExit) or os.environ.get("EVALBOX_DEBUG") == "1":
             raise
         return _end(_innermost(error), session)
@@ -129,7 +135,7 @@ def _end(error: BaseException, session: Session) -> int:
     match error:
         case click.exceptions.Exit():
             return error.exit_code
-        case click.exceptions.Abort() | KeyboardInterrupt():
+        case click.exceptions.Abort() | KeyboardInterrupt() | asyncio.CancelledError():
             return status.INTERRUPTED
         case click.ClickException():
             session.console.error(EvalboxError(error.format_message(), hint=_usage_hint(error)))

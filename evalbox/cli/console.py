@@ -94,7 +94,9 @@ class Console:
 
     def error(self, error: EvalboxError) -> None:
         """One line that says what happened, and one with the remedy where there is one."""
-        self._line(f"evalbox: {self.style('error', 'red', error=True)}: {inert_line(error.message)}")
+        self._line(
+            f"evalbox: {self.style('error', 'red', error=True)}: {inert_line(error.message)}"
+        )
         if isinstance(error, AmbiguousId):
             for candidate in error.candidates:
                 self._line(f"  {candidate}")

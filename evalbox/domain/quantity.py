@@ -20,7 +20,10 @@ def parse_size(text: str, *, field: str = "size") -> int:
         raise InvalidInput(
             f"{field}: {text!r} is not a size", hint="write a size as 512m or 1.5g", field=field
         )
-    return int(float(match[1]) * _SIZE_UNITS[match[2].lower()])
+    count = float(match[1]) * _SIZE_UNITS[match[2].lower()]
+    if not math.isfinite(count):
+        raise InvalidInput(f"{field}: {text[:40]!r} is not a finite size", field=field)
+    return int(count)
 
 
 def parse_duration(text: str, *, field: str = "duration") -> float:

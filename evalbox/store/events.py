@@ -45,8 +45,8 @@ class Events(Access):
         batch: str | None = None,
     ) -> list[Event]:
         """The events with a seq beyond ``after``, oldest first, at most ``limit``."""
-        where, values = ["seq > ?"], [after]
-        parameters: list[Any] = values
+        where = ["seq > ?"]
+        parameters: list[Any] = [after]
         if evaluation_id is not None:
             where.append("evaluation_id = ?")
             parameters.append(evaluation_id)

@@ -20,17 +20,8 @@ LONGEST = 2000
 WAITING = 10_000
 
 _PRIVATE = frozenset(
-    [
-        "authorization",
-        "credentials",
-        "env",
-        "environment",
-        "key",
-        "password",
-        "secret",
-        "stdin",
-        "token",
-    ]
+    {"authorization", "credentials", "env", "environment", "key"}
+    | {"password", "secret", "stdin", "token"}
 )
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160))}
 _CONTROL |= {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}

@@ -8,22 +8,72 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
-from evalbox.engines.docker.client import Address, api_error, unreachable
+from evalbox.engines.docker.faults import refusal, unreachable
+from evalbox.errors import EngineUnavailable
 
+DEFAULT_HOST = "unix:///var/run/docker.sock"
 #: Bytes that are read at once; asyncio stops reading at twice this while nobody takes them.
 PIECE = 64 * 1024
+#: Seconds until the head of an answer must be there.
 _ANSWER_TIMEOUT = 60.0
 
 
 @dataclass(frozen=True, slots=True)
+class Address:
+    """Where the engine listens: the ``path`` of a Unix socket, or ``host`` and ``port``."""
+
+    url: str
+    path: str = ""
+    host: str = ""
+    port: int = 0
+
+    @classmethod
+    def parse(cls, url: str | None) -> Address:
+        """``url`` None is DOCKER_HOST of the environment, else the socket of the system."""
+        text = url or os.environ.get("DOCKER_HOST") or DEFAULT_HOST
+        parts = urlsplit(text)
+        if parts.scheme == "unix" and parts.path:
+            return cls(text, path=parts.netloc + parts.path)
+        if parts.scheme == "tcp" and parts.hostname:
+            return cls(text, host=parts.hostname, port=parts.port or 2375)
+        raise EngineUnavailable(
+            f"Docker host {text!r} is of a kind that evalbox cannot use",
+            hint="set DOCKER_HOST to unix:///var/run/docker.sock or tcp://HOST:PORT",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """``path`` begins after the version of the API. ``upgrade`` asks for a two-way stream."""
+
+    method: str
+    path: str
+    query: Mapping[str, str | int] | None = None
+    body: Mapping[str, object] | None = None
+    upgrade: bool = False
+
+    def encode(self, version: str) -> bytes:
+        payload = b"" if self.body is None else json.dumps(self.body).encode()
+        lines = [
+            f"{self.method} /v{version}{self.path}?{urlencode(self.query or {})} HTTP/1.0",
+            "Host: docker",
+            "Content-Type: application/json",
+            f"Content-Length: {len(payload)}",
+        ]
+        if self.upgrade:
+            lines += ["Connection: Upgrade", "Upgrade: tcp"]
+        return "\r\n".join([*lines, "", ""]).encode() + payload
+
+
+@dataclass(frozen=True, slots=True)
 class Connection:
-    """A connection after the engine's answer: ``reader`` gives the body."""
+    """A connection after the head of the engine's answer."""
 
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
@@ -43,87 +93,47 @@ class Connection:
         except OSError as error:
             raise unreachable(error) from error
 
+    @property
+    def ended(self) -> bool:
+        """Whether the engine has hung up and everything has been read."""
+        return self.reader.at_eof()
+
     def close(self) -> None:
-        """Hangs up at once; what was sent is still delivered."""
+        """Hangs up; what was sent before is still delivered."""
         self.writer.close()
 
 
-class Wire:
-    """Opens connections to the engine at ``address``, by the API of ``version`` such as 1.41."""
+async def connect(address: Address, version: str, request: Request) -> Connection:
+    """Sends ``request`` and reads the head of the answer.
 
-    def __init__(self, address: Address, version: str) -> None:
-        self._address = address
-        self._version = version
+    Raises ``EngineUnavailable`` where nothing answers, and what ``refusal`` makes of a refusal.
+    """
+    connection = await _opened(address)
+    try:
+        async with asyncio.timeout(_ANSWER_TIMEOUT):
+            await connection.send(request.encode(version))
+            head = await connection.reader.readuntil(b"\r\n\r\n")
+            status = int(head.split(None, 2)[1])
+            if status >= 400:
+                raise refusal(status, _message(await connection.reader.read(PIECE)))
+    except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
+        connection.close()
+        raise unreachable(error) from error
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
-    async def open(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, str | int] | None = None,
-        *,
-        body: dict[str, Any] | None = None,
-        upgrade: bool = False,
-    ) -> Connection:
-        """Sends a request and reads the head of the answer.
 
-        Raises what ``client.api_error`` makes of a refusal, ``EngineUnavailable`` where nothing
-        answers.
-        """
-        connection = await self._connect()
-        try:
-            async with asyncio.timeout(_ANSWER_TIMEOUT):
-                await connection.send(self._request(method, path, query or {}, body, upgrade))
-                head = await connection.reader.readuntil(b"\r\n\r\n")
-                status = int(head.split(None, 2)[1])
-                if status >= 400:
-                    raise api_error(status, _message(await connection.reader.read(PIECE)))
-        except (OSError, asyncio.IncompleteReadError, TimeoutError) as error:
-            connection.close()
-            raise unreachable(error) from error
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    @asynccontextmanager
-    async def opened(self, *args: Any, **options: Any) -> AsyncIterator[Connection]:
-        """``open`` for the length of a block."""
-        connection = await self.open(*args, **options)
-        try:
-            yield connection
-        finally:
-            connection.close()
-
-    async def _connect(self) -> Connection:
-        try:
-            if self._address.path:
-                pair = await asyncio.open_unix_connection(self._address.path, limit=PIECE)
-            else:
-                pair = await asyncio.open_connection(
-                    self._address.host, self._address.port, limit=PIECE
-                )
-        except OSError as error:
-            raise unreachable(error) from error
-        return Connection(*pair)
-
-    def _request(
-        self,
-        method: str,
-        path: str,
-        query: dict[str, str | int],
-        body: dict[str, Any] | None,
-        upgrade: bool,
-    ) -> bytes:
-        payload = b"" if body is None else json.dumps(body).encode()
-        lines = [
-            f"{method} /v{self._version}{path}?{urlencode(query)} HTTP/1.0",
-            "Host: docker",
-            "Content-Type: application/json",
-            f"Content-Length: {len(payload)}",
-        ]
-        if upgrade:
-            lines += ["Connection: Upgrade", "Upgrade: tcp"]
-        return "\r\n".join([*lines, "", ""]).encode() + payload
+async def _opened(address: Address) -> Connection:
+    try:
+        if address.path:
+            pair = await asyncio.open_unix_connection(address.path, limit=PIECE)
+        else:
+            pair = await asyncio.open_connection(address.host, address.port, limit=PIECE)
+    except OSError as error:
+        raise unreachable(error) from error
+    return Connection(*pair)
 
 
 def _message(body: bytes) -> str:

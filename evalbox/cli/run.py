@@ -1,0 +1,265 @@
+"""``evalbox run`` and ``evalbox submit``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from evalbox.cli import document, render, status
+from evalbox.cli.command import Command, with_session
+from evalbox.cli.fetch import Copied, copy_all
+from evalbox.cli.inert import inert_line
+from evalbox.cli.interrupt import on_interrupt
+from evalbox.cli.options import apply, json_option
+from evalbox.cli.request import Prepared, Request
+from evalbox.cli.session import Session
+from evalbox.cli.watch import Watch, conclude
+from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.quantity import format_duration, format_size
+from evalbox.service.box import Box
+
+_BEHIND = "evalbox.command"
+_DEFAULT_PLACE = Path("evalbox-artifacts")
+
+_WHAT = """
+\b
+  evalbox {0} PATH [ARGS...]          a script: .py, .js, .mjs, .sh, or with a #! line
+  evalbox {0} PATH -- --flag ARGS...  arguments that begin with - stand behind --
+  evalbox {0} - --lang py             the script from standard input
+  evalbox {0} [--image IMG] -- CMD    a command, here in another image
+
+Every sandbox is fresh, without network, and bounded by limits. Sizes are written as 512m or 1.5g,
+times as 90s or 1h30m.
+"""
+
+
+class ProgramCommand(Command):
+    """Keeps what stands behind ``--`` apart from what stands before it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if "--" in args:
+            cut = args.index("--")
+            ctx.meta[_BEHIND] = tuple(args[cut + 1 :])
+            args = args[:cut]
+        return super().parse_args(ctx, args)
+
+
+evaluation_options = apply(
+    click.argument("path", required=False, metavar="[PATH|-]", type=click.Path()),
+    click.argument("arguments", nargs=-1, metavar="[ARGS]..."),
+    click.option("--lang", help="The script's language, whatever its name: py, js or sh."),
+    click.option("--image", help="The image to run in (default: the setting)."),
+    click.option("--engine", help="gvisor (default), runc, process (unconfined!) or fake."),
+    click.option("--user", help="UID:GID, or a user of the image.  [default: 1000:1000]"),
+    click.option(
+        "--network", type=click.Choice(["none", "internet"]), default="none", show_default=True,
+        help="What the sandbox can reach.",
+    ),
+    click.option("--cpus", metavar="N", help="Cores; fractions are fine.  [default: 1]"),
+    click.option("--memory", metavar="SIZE", help="[default: 512m]"),
+    click.option("--timeout", metavar="TIME", help="Wall time.  [default: 10m]"),
+    click.option("--disk", metavar="SIZE", help="What it may write.  [default: 1g]"),
+    click.option("--pids", metavar="N", help="Processes and threads at once.  [default: 256]"),
+    click.option("--output-limit", metavar="SIZE", help="[default: 16m]"),
+    click.option(
+        "--env", "-e", multiple=True, metavar="K[=V]",
+        help="A variable; without a value, your own is passed on.",
+    ),
+    click.option("--env-file", multiple=True, metavar="FILE", help="Lines of K=V."),
+    click.option(
+        "--file", "-f", multiple=True, metavar="SRC[:DEST]",
+        help="A file or directory to put in, at DEST or beneath /home/agent.",
+    ),
+    click.option("--stdin", metavar="FILE|-", help="Its standard input.  [default: empty]"),
+    click.option(
+        "--artifact", "-a", multiple=True, metavar="PATH",
+        help="A file or directory to keep when it ends.",
+    ),
+    click.option(
+        "--priority", type=click.Choice(["high", "normal", "low"]), default="normal",
+        show_default=True,
+    ),
+    click.option("--retries", metavar="N", help="More attempts when it fails.  [default: 0]"),
+    click.option("--at", metavar="TIME", help="Not before 18:30, or 2030-01-31T18:30."),
+    click.option("--in", "after", metavar="TIME", help="Not before so long from now."),
+    click.option("--repeat", metavar="N", help="So many evaluations.  [default: 1]"),
+    click.option("--batch", metavar="NAME", help="The group it belongs to."),
+    click.option("--label", "-l", multiple=True, metavar="K=V", help="For finding it again."),
+    click.option("--name", help="What to call it.  [default: the file's name]"),
+    click.option(
+        "--idempotency-key", metavar="KEY", help="Submitting again with this key changes nothing."
+    ),
+    json_option,
+)  # fmt: skip
+
+
+@click.command(
+    "run",
+    cls=ProgramCommand,
+    help=f"Run a script or a command in a fresh sandbox, and watch it.\n{_WHAT.format('run')}",
+    epilog=status.HELP,
+)
+@evaluation_options
+@click.option(
+    "--artifacts-dir", metavar="DIR", type=click.Path(),
+    help="Where artifacts are copied to.  [default: evalbox-artifacts/ID]",
+)  # fmt: skip
+@click.option("--detach", "-d", is_flag=True, help="Do not wait: the same as submit.")
+@click.option("--raw", is_flag=True, help="Let the terminal obey the program's output.")
+@with_session
+async def run_command(
+    session: Session,
+    artifacts_dir: str | None,
+    detach: bool,
+    raw: bool,
+    as_json: bool,
+    **given: Any,
+) -> int | None:
+    prepared = _prepare(session, given)
+    if detach:
+        return await _submit(session, prepared, as_json=as_json)
+    session.console.raw = raw
+    await _require_engine(session, prepared.spec.engine)
+    async with session.box(work=True) as box:
+        evaluations = await box.submit(await prepared.specs(box.upload))
+        place = Path(artifacts_dir) if artifacts_dir is not None else None
+        if len(evaluations) > 1:
+            return await _run_many(session, box, evaluations, place, as_json=as_json)
+        return await _run_one(session, box, evaluations[0], place, as_json=as_json)
+
+
+@click.command(
+    "submit",
+    cls=ProgramCommand,
+    help=f"Queue a script or a command without waiting; prints the id.\n{_WHAT.format('submit')}",
+)
+@evaluation_options
+@with_session
+async def submit_command(session: Session, as_json: bool, **given: Any) -> int | None:
+    return await _submit(session, _prepare(session, given), as_json=as_json)
+
+
+def _prepare(session: Session, given: dict[str, Any]) -> Prepared:
+    context = click.get_current_context()
+    request = Request(command=context.meta.get(_BEHIND, ()), **given)
+    if request.path is None and not request.command:
+        raise click.UsageError("Name a script, or a command behind --.", context)
+    prepared = request.prepare(session.settings, now=time.time())
+    if prepared.spec.engine == "process":
+        session.console.warn(
+            "--engine process confines nothing: the program runs as you, on this machine"
+        )
+    return prepared
+
+
+async def _require_engine(session: Session, name: str) -> None:
+    """Who waits in front of a terminal is told at once that no engine answers."""
+    from evalbox.service.doctor import require_engine
+
+    await require_engine(session.settings, name)
+
+
+async def _submit(session: Session, prepared: Prepared, *, as_json: bool) -> None:
+    async with session.box() as box:
+        evaluations = await box.submit(await prepared.specs(box.upload))
+        working = (await box.queue()).working
+    if as_json:
+        documents = [document.evaluation(item) for item in evaluations]
+        session.console.json(documents if len(documents) > 1 else documents[0])
+    else:
+        for item in evaluations:
+            session.console.data(item.id)
+    if not working:
+        session.console.note(
+            "queued; no process runs the queue: start one with evalbox --serve, or evalbox wait ID"
+        )
+
+
+async def _run_one(
+    session: Session, box: Box, evaluation: Evaluation, place: Path | None, *, as_json: bool
+) -> int:
+    console = session.console
+    console.note(f"submitted {evaluation.short_id} ({inert_line(evaluation.spec.name)})")
+    watch = Watch(box, console, evaluation.id, keep=as_json)
+    ended, attempts = await watch.to_the_end()
+    copied = await _copy(box, ended, place or _DEFAULT_PLACE / ended.short_id)
+    if as_json:
+        result = document.full(ended, attempts)
+        result |= document.output(bytes(watch.kept[1]), "stdout")
+        result |= document.output(bytes(watch.kept[2]), "stderr")
+        result["artifacts_dir"] = str(copied.directory) if copied and copied.files else None
+        console.json(result)
+    _tell_copied(session, copied)
+    conclude(console, ended, attempts)
+    return status.of_evaluation(ended)
+
+
+async def _run_many(
+    session: Session,
+    box: Box,
+    evaluations: Sequence[Evaluation],
+    place: Path | None,
+    *,
+    as_json: bool,
+) -> int:
+    console = session.console
+    console.note(f"submitted {len(evaluations)} evaluations")
+    ended: list[Evaluation] = []
+
+    async def cancel() -> None:
+        console.note("cancelling those that have not ended (again to leave at once)")
+        done = {item.id for item in ended}
+        await box.cancel([item.id for item in evaluations if item.id not in done])
+
+    began = time.monotonic()
+    async with on_interrupt(cancel):
+        for item in evaluations:
+            console.status(f"{len(ended)} of {len(evaluations)} have ended")
+            final = await box.wait(item.id)
+            ended.append(final)
+            await _copy(box, final, (place or _DEFAULT_PLACE) / final.short_id)
+            if not as_json:
+                console.data(_line(session, final))
+    if as_json:
+        console.json([document.evaluation(item) for item in ended])
+    if evaluations[0].spec.artifacts:
+        console.note(f"artifacts are in {place or _DEFAULT_PLACE}/")
+    console.note(_summary(ended, time.monotonic() - began))
+    return status.worst(ended)
+
+
+def _line(session: Session, item: Evaluation) -> str:
+    code = "-" if item.exit_code is None else str(item.exit_code)
+    shown = render.outcome(session.console, item.outcome)
+    return f"{item.short_id}  {shown}  exit {code}  {render.elapsed(item, time.time())}"
+
+
+def _summary(ended: Sequence[Evaluation], seconds: float) -> str:
+    counts: dict[str, int] = {}
+    for item in ended:
+        key = str(item.outcome or item.state)
+        counts[key] = counts.get(key, 0) + 1
+    listed = ", ".join(f"{count} {key}" for key, count in sorted(counts.items()))
+    return f"{len(ended)} evaluations in {format_duration(seconds)}: {listed}"
+
+
+async def _copy(box: Box, evaluation: Evaluation, place: Path) -> Copied | None:
+    if not evaluation.spec.artifacts or not evaluation.attempts:
+        return None
+    return await copy_all(box, evaluation.id, place)
+
+
+def _tell_copied(session: Session, copied: Copied | None) -> None:
+    if copied is None:
+        return
+    for record in copied.skipped:
+        session.console.warn(f"artifact {inert_line(record.path)} was not kept: {record.reason}")
+    if copied.files:
+        count = f"{len(copied.files)} artifact{'s' if len(copied.files) > 1 else ''}"
+        session.console.note(f"{count}, {format_size(copied.size)}, in {copied.directory}/")
+    else:
+        session.console.warn("nothing was found at the paths given with --artifact")

@@ -1,0 +1,78 @@
+"""Moments as people type them: ``--at 18:30``, ``--at 2030-01-31T08:00``, ``--since 2h``."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from evalbox.domain.quantity import parse_duration
+from evalbox.errors import InvalidInput
+
+_CLOCK = re.compile(r"\d{1,2}:\d{2}(:\d{2})?")
+
+
+def parse_moment(text: str, *, now: float, field: str) -> float:
+    """Seconds since 1970 for an ISO 8601 date and time, in local time where it names no zone.
+
+    A time alone is its next occurrence. Raises ``InvalidInput``.
+    """
+    text = text.strip()
+    try:
+        if _CLOCK.fullmatch(text):
+            return _next_occurrence(text.zfill(len(text) + text.index(":") % 2), now)
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError, OSError):
+        raise InvalidInput(
+            f"--{field}: {text!r} is not a time",
+            hint="write it as 18:30 or 2030-01-31T18:30, in local time, or with a zone as +00:00",
+            field=field,
+        ) from None
+
+
+def _next_occurrence(text: str, now: float) -> float:
+    present = datetime.fromtimestamp(now).astimezone()
+    moment = datetime.fromisoformat(f"{present.date()}T{text}").astimezone()
+    if moment <= present:
+        moment = datetime.fromisoformat(f"{present.date() + timedelta(days=1)}T{text}").astimezone()
+    return moment.timestamp()
+
+
+def start_time(at: str | None, after: str | None, *, now: float) -> float | None:
+    """When an evaluation may start, from ``--at`` and ``--in``. Raises ``InvalidInput``."""
+    if at is not None and after is not None:
+        raise InvalidInput("--at and --in exclude each other", field="at")
+    if after is not None:
+        return now + parse_duration(after, field="--in")
+    if at is None:
+        return None
+    moment = parse_moment(at, now=now, field="at")
+    if moment < now:
+        raise InvalidInput(f"--at: {at} is past", hint="leave it out to start at once", field="at")
+    return moment
+
+
+def parse_since(text: str, *, now: float, field: str) -> float:
+    """A moment, or how long ago it was. Raises ``InvalidInput``."""
+    try:
+        return now - parse_duration(text, field=f"--{field}")
+    except InvalidInput:
+        pass
+    try:
+        return parse_moment(text, now=now, field=field)
+    except InvalidInput:
+        raise InvalidInput(
+            f"--{field}: {text!r} is neither a duration nor a time",
+            hint="write it as 90s, 2h, 7d or 2030-01-31T18:30",
+            field=field,
+        ) from None
+
+
+def iso(at: float) -> str:
+    """UTC, to the millisecond."""
+    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def local(at: float) -> str:
+    """Local time, to the second."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,67 @@
+"""What the refusals and silences of a Docker engine mean to evalbox."""
+
+from __future__ import annotations
+
+from evalbox.errors import EngineError, EngineUnavailable, ImageNotFound, SandboxGone
+
+RUNTIME_REMEDY = "install gVisor and register its runtimes: packaging/quickstart.sh does both"
+_RUNTIME_SIGNS = (
+    "unknown runtime",
+    "unknown or invalid runtime",
+    "oci runtime create failed",
+    "oci runtime start failed",
+    "failed to create shim",
+    "failed to start shim",
+    "cannot run with network enabled",
+)
+
+
+class Refused(EngineError):
+    """The engine's answer was an error. ``status`` is that of HTTP: 409 for a conflict."""
+
+    def __init__(self, message: str, *, status: int, hint: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+
+
+def translated(error: Exception) -> EngineError | ImageNotFound:
+    """What an error of docker-py, requests or urllib3 means."""
+    from docker.errors import APIError
+
+    if isinstance(error, APIError) and error.response is not None:
+        return refusal(error.response.status_code, str(error.explanation or error))
+    return unreachable(error)
+
+
+def refusal(status: int, message: str) -> EngineError | ImageNotFound:
+    """What an answer with the HTTP ``status`` and the engine's ``message`` means."""
+    said = message.lower()
+    if status == 404 and "no such container" in said:
+        return SandboxGone(f"the sandbox exists no longer ({message})")
+    if status == 404 and "no such exec" in said:
+        return SandboxGone(f"the sandbox has ended ({message})")
+    if status == 404 and "image" in said:
+        return ImageNotFound(message, hint="list what is there: evalbox images list")
+    if "no space left on device" in said:
+        hint = "free disk space where Docker keeps its data"
+        return Refused(f"the Docker engine has no space left: {message}", status=status, hint=hint)
+    if '"/bin/sh"' in said:
+        hint = "use an image with a POSIX shell"
+        return Refused(f"the image has no /bin/sh: {message}", status=status, hint=hint)
+    if any(sign in said for sign in _RUNTIME_SIGNS):
+        return EngineUnavailable(f"the runtime does not start: {message}", hint=RUNTIME_REMEDY)
+    return Refused(f"the Docker engine refused: {message}", status=status)
+
+
+def unreachable(error: BaseException) -> EngineUnavailable:
+    """Nothing answers, or no more."""
+    reason = str(error) or type(error).__name__
+    if isinstance(error, PermissionError) or "Permission denied" in reason:
+        return EngineUnavailable(
+            "this user may not talk to the Docker engine",
+            hint="add the user to the group docker and log in again, or run evalbox as root",
+        )
+    return EngineUnavailable(
+        f"the Docker engine does not answer: {reason}",
+        hint="start it (systemctl start docker), or set DOCKER_HOST to where it listens",
+    )

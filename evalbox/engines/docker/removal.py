@@ -1,0 +1,94 @@
+"""Takes containers away, to the last process."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from evalbox.engines.docker import orphans
+from evalbox.engines.docker.client import Client
+from evalbox.engines.docker.faults import Refused
+from evalbox.errors import EngineError, SandboxGone
+
+_CONFLICT = 409
+_PATIENCE = 10.0
+_PAUSE = 0.05
+#: A container's processes are given this long to go after it: seconds.
+_GRACE = 2.0
+#: Younger processes may belong to a container that is being created this moment: seconds.
+_YOUNG = 5.0
+
+
+class Remover:
+    """``local``: whether the engine's processes are those of this host."""
+
+    def __init__(self, client: Client, *, local: bool) -> None:
+        self._client = client
+        self._local = local
+
+    async def remove(self, container: str, pid: int = 0) -> None:
+        """Removes a container, by id or name, running or not; fine where it has gone.
+
+        ``pid`` is its first process, which is made sure to have gone too.
+        """
+        await self._remove(container)
+        if pid and self._local and not await self._gone(pid, container):
+            await self.sweep(container)
+
+    async def sweep(self, container: str) -> None:
+        """Kills what processes still serve a container that has been removed."""
+        if self._local:
+            await asyncio.to_thread(_kill_serving, container)
+
+    async def reap_orphans(self) -> int:
+        """Kills what serves containers that the engine does not know; returns how many of those."""
+        if not self._local:
+            return 0
+        # The processes come first: what is created after this look is no orphan.
+        old = [one for one in await asyncio.to_thread(orphans.serving) if one.age > _YOUNG]
+        if not old:
+            return 0
+        listed = await self._client.call(lambda api: api.containers(all=True, quiet=True))
+        known = {item["Id"] for item in listed}
+        lost = [one for one in old if one.container not in known]
+        await asyncio.to_thread(orphans.kill, lost)
+        return len({one.container for one in lost})
+
+    async def _remove(self, container: str) -> None:
+        def remove(api: Any) -> None:
+            api.remove_container(container, v=True, force=True)
+
+        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        while True:
+            try:
+                return await self._client.call(remove)
+            except SandboxGone:
+                return None
+            except Refused as error:
+                # Somebody else is at it, or the engine has not noticed its end.
+                if asyncio.get_running_loop().time() > deadline:
+                    raise EngineError(
+                        f"a sandbox cannot be removed: {error.message}", hint=error.hint
+                    ) from error
+            await asyncio.sleep(_PAUSE)
+
+    async def _gone(self, pid: int, container: str) -> bool:
+        deadline = asyncio.get_running_loop().time() + _GRACE
+        while _serves(pid, container):
+            if asyncio.get_running_loop().time() > deadline:
+                return False
+            await asyncio.sleep(_PAUSE)
+        return True
+
+
+def _serves(pid: int, container: str) -> bool:
+    """Process ids are used again: the container's id tells."""
+    with suppress(OSError):
+        return container.encode() in Path(f"/proc/{pid}/cmdline").read_bytes()
+    return False
+
+
+def _kill_serving(container: str) -> None:
+    orphans.kill(one for one in orphans.serving() if one.container == container)

@@ -1,0 +1,203 @@
+"""One container: from the shell that waits to the exit status of what it became."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+
+from evalbox.domain.attempt import Usage
+from evalbox.engines.base import Chunk, Exit, Launch, Stream
+from evalbox.engines.docker.archive import Owner, files_archive
+from evalbox.engines.docker.background import Background
+from evalbox.engines.docker.client import Client
+from evalbox.engines.docker.faults import Refused, unreachable
+from evalbox.engines.docker.frames import Demultiplexer
+from evalbox.engines.docker.gauge import Gauge
+from evalbox.engines.docker.keeper import Keeper
+from evalbox.engines.docker.removal import Remover
+from evalbox.engines.docker.script import LAUNCHED, Plan, may_inline, plan
+from evalbox.engines.docker.wire import Connection, Request
+from evalbox.errors import EngineError, SandboxGone
+
+CONFLICT = 409
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What is known of a started container. ``pid`` is its first process on the host, or 0."""
+
+    id: str
+    owner: Owner
+    pid: int
+    gvisor: bool
+    running: bool = True
+
+
+class DockerSandbox:
+    """A sandbox that this process made has ``attached``, its streams; one adopted has None."""
+
+    def __init__(
+        self,
+        client: Client,
+        background: Background,
+        remover: Remover,
+        container: Container,
+        attached: Connection | None,
+    ) -> None:
+        self._client = client
+        self._background = background
+        self._remover = remover
+        self._container = container
+        self._attached = attached
+        self._adopted = attached is None
+        self._launch: Launch | None = None
+        self._plan: tuple[Launch, Plan] | None = None
+        self._ending: asyncio.Task[Exit] | None = None
+        self._keeper = Keeper(client, container.id, container.owner)
+        self._gauge = Gauge(client, container.id, container.pid, gvisor=container.gvisor)
+
+    @property
+    def id(self) -> str:
+        return self._container.id
+
+    async def prepare(self, launch: Launch) -> None:
+        """Puts in what is too large to travel with the launch.
+
+        Into an adopted sandbox only if it has not been launched: its files are the job's by then.
+        """
+        staged = (await self._planned(launch)).staged
+        if not staged or (self._adopted and await self._was_launched()):
+            return
+        owner = self._container.owner
+        await self._background.finish(
+            self._client.call(
+                lambda api: api.put_archive(
+                    self.id, "/", files_archive(staged, owner, launch.workdir)
+                )
+            )
+        )
+
+    async def launch(self, launch: Launch) -> None:
+        if self._launch is not None:
+            return
+        script = (await self._planned(launch)).script
+        self._launch = launch
+        if self._attached is None:
+            await self._launch_adopted(script)
+        elif self._attached.ended:
+            raise SandboxGone("the sandbox ended before it was launched")
+        else:
+            await self._attached.send(script)
+
+    async def output(self, skip: Mapping[Stream, int] | None = None) -> AsyncIterator[Chunk]:
+        connection = self._attached or await self._client.open(self._logs())
+        self._attached = None
+        frames = Demultiplexer(skip)
+        try:
+            async for piece in connection.pieces():
+                for chunk in frames.feed(piece):
+                    yield chunk
+        finally:
+            connection.close()
+        # The control group outlives the output by some 70 ms: the last chance to read it.
+        self._gauge.sample()
+        await self.wait()
+
+    async def artifacts(self) -> AsyncIterator[bytes]:
+        if self._launch is None:
+            raise EngineError("artifacts are of a sandbox that has been launched")
+        if self._launch.artifacts:
+            async for data in self._keeper.stream(self._launch):
+                yield data
+
+    async def wait(self) -> Exit:
+        ending = self._ending
+        if ending is None or (ending.done() and (ending.cancelled() or ending.exception())):
+            ending = self._ending = self._background.start(self._end())
+        return await asyncio.shield(ending)
+
+    async def usage(self) -> Usage | None:
+        return await self._gauge.read()
+
+    async def kill(self) -> None:
+        try:
+            await self._background.finish(self._client.call(lambda api: api.kill(self.id)))
+        except SandboxGone:
+            return
+        except Refused as error:
+            if error.status != CONFLICT:
+                raise
+
+    async def destroy(self) -> None:
+        self.let_go()
+        await self._background.finish(self._remover.remove(self.id, self._container.pid))
+
+    def let_go(self) -> None:
+        """Hangs up; the sandbox lives on."""
+        if self._attached is not None:
+            self._attached.close()
+        if self._ending is not None:
+            self._ending.cancel()
+
+    async def _planned(self, launch: Launch) -> Plan:
+        if self._plan is None or self._plan[0] != launch:
+            contents = await asyncio.to_thread(_contents, launch) if may_inline(launch) else None
+            made = plan(launch, root=self._container.owner.root, contents=contents)
+            self._plan = launch, made
+        return self._plan[1]
+
+    async def _launch_adopted(self, script: bytes) -> None:
+        """Sends the script once more, through an input of its own."""
+        if not self._container.running:
+            return
+        request = Request(
+            "POST", f"/containers/{self.id}/attach", {"stream": 1, "stdin": 1}, upgrade=True
+        )
+        try:
+            async with self._client.opened(request) as connection:
+                await connection.send(script)
+        except Refused as error:
+            if error.status != CONFLICT:
+                raise
+
+    async def _was_launched(self) -> bool:
+        """Whether it has begun with files that were staged. What has ended was launched."""
+        return await self._keeper.run(["/bin/sh", "-c", f"[ -e {LAUNCHED} ]"]) != 1
+
+    def _logs(self) -> Request:
+        query: dict[str, str | int] = {"follow": 1, "stdout": 1, "stderr": 1}
+        return Request("GET", f"/containers/{self.id}/logs", query)
+
+    async def _end(self) -> Exit:
+        answer = b""
+        async with self._client.opened(
+            Request("POST", f"/containers/{self.id}/wait")
+        ) as connection:
+            async for piece in connection.pieces():
+                answer += piece
+        if not answer.strip():
+            raise unreachable(ConnectionError("it hung up while a sandbox was running"))
+        found = await self._client.call(lambda api: api.inspect_container(self.id))
+        state = found["State"]
+        return Exit(
+            code=int(state["ExitCode"]),
+            oom_killed=bool(state["OOMKilled"]),
+            error=str(state.get("Error") or ""),
+        )
+
+
+def _contents(launch: Launch) -> dict[str, bytes]:
+    sources = {file.path: file for file in launch.files}
+    if launch.stdin is not None:
+        sources[""] = launch.stdin
+    contents = {}
+    for path, file in sources.items():
+        try:
+            with file.source.open("rb") as source:
+                contents[path] = source.read(file.size + 1)
+        except OSError as error:
+            raise EngineError(f"the file for {path or 'standard input'} cannot be read: {error}") from error
+        if len(contents[path]) != file.size:
+            raise EngineError(f"the file for {path or 'standard input'} is not of the size recorded")
+    return contents

@@ -1,0 +1,161 @@
+"""The store: everything that a box remembers, in one data directory."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+from evalbox.domain.clock import Clock
+from evalbox.errors import StoreCorrupt, StoreError, StoreReadOnly
+from evalbox.store import migrate
+from evalbox.store.artifacts import Artifacts
+from evalbox.store.attempts import Attempts
+from evalbox.store.backup import Backup
+from evalbox.store.batches import Batches
+from evalbox.store.changes import Changes
+from evalbox.store.evaluations import Evaluations
+from evalbox.store.events import Events, read_last_seq
+from evalbox.store.files import translate_os
+from evalbox.store.outputs import Outputs
+from evalbox.store.queue import Queue
+from evalbox.store.readers import Readers
+from evalbox.store.removal import Removal
+from evalbox.store.samples import Samples
+from evalbox.store.sqlite import (
+    Connection,
+    Error,
+    Thread,
+    open_frozen,
+    open_reader,
+    open_writer,
+    translate,
+)
+from evalbox.store.submission import Submission
+from evalbox.store.writer import Writer
+
+DATABASE = "evalbox.db"
+_READERS = 2
+_MAGIC = b"SQLite format 3\0"
+
+
+class Store(
+    Submission, Queue, Attempts, Evaluations, Batches, Events, Samples, Outputs, Artifacts,
+    Removal, Backup,
+):  # fmt: skip
+    """A data directory: the database, the blobs, the files of the attempts.
+
+    Its methods are safe to cancel; a write whose caller is cancelled takes place all the same.
+    Several stores, in one process or in several, may use one directory at a time.
+    """
+
+    @classmethod
+    async def open(cls, directory: Path, *, clock: Clock, readonly: bool = False) -> Self:
+        """Opens a data directory, creating what is missing, or with ``readonly`` changing nothing.
+
+        Raises ``StoreReadOnly``, ``StoreCorrupt``, ``StoreTooNew``, ``StoreFull``, ``StoreError``.
+        """
+        directory = directory.absolute()
+        database = directory / DATABASE
+        await asyncio.to_thread(_inspect if readonly else _prepare, directory)
+        opener = open_frozen if readonly and not os.access(directory, os.W_OK) else open_reader
+        threads: list[Thread] = []
+        try:
+            if not readonly:
+                threads.append(await _start(database, open_writer))
+                await threads[0].run(lambda conn: migrate.migrate(conn, database))
+            readers = [await _start(database, opener) for _ in range(_READERS)]
+            threads += readers
+            box_id = await readers[0].run(lambda conn: _box_id(conn, database))
+        except BaseException as error:
+            for thread in threads:
+                await thread.close()
+            if isinstance(error, Error):
+                raise translate(error, database) from error
+            raise
+        pool = Readers(readers, database)
+        changes = Changes(lambda: pool.run(read_last_seq))
+        store = cls(directory, clock, pool, changes, box_id)
+        if not readonly:
+            store._writer = Writer(threads[0], database, changes.announce)
+            await store.empty_trash()
+        return store
+
+    async def close(self) -> None:
+        """Writes what is waiting and closes the database."""
+        await self._changes.close()
+        await self._readers.close()
+        if self._writer is not None:
+            await self._writer.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+
+async def _start(database: Path, opener: Callable[[Path], Connection]) -> Thread:
+    thread = Thread(lambda: opener(database))
+    await thread.start()
+    return thread
+
+
+def _prepare(directory: Path) -> None:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(directory, os.W_OK | os.X_OK):
+            raise StoreReadOnly(
+                f"the data directory {directory} cannot be written",
+                hint="check its owner and permissions, or choose another data directory",
+            )
+        for name in ("blobs", "attempts"):
+            (directory / name).mkdir(mode=0o700, exist_ok=True)
+        # Created here, so that its mode does not depend on the umask.
+        descriptor = os.open(directory / DATABASE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        os.close(descriptor)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(
+            f"{error.filename} is a file, not a directory", hint="choose another data directory"
+        ) from error
+    except IsADirectoryError as error:
+        raise StoreError(
+            f"{error.filename} is a directory, not a database", hint="move it aside"
+        ) from error
+    except OSError as error:
+        raise translate_os(error, directory) from error
+    _check_header(directory / DATABASE)
+
+
+def _inspect(directory: Path) -> None:
+    if not (directory / DATABASE).is_file():
+        raise StoreError(
+            f"there is no evalbox data in {directory}", hint="check the path of the data directory"
+        )
+    _check_header(directory / DATABASE)
+
+
+def _check_header(database: Path) -> None:
+    try:
+        with database.open("rb") as file:
+            start = file.read(len(_MAGIC))
+    except OSError as error:
+        raise translate_os(error, database) from error
+    if start not in (b"", _MAGIC):
+        raise StoreCorrupt(
+            f"{database} is not a database, or its beginning is damaged",
+            hint="move it aside and bring back a backup with: evalbox restore FILE",
+        )
+
+
+def _box_id(conn: Connection, database: Path) -> str:
+    """Also the first look at what is in the database."""
+    version = migrate.check(conn, database)
+    if version < migrate.newest():
+        raise StoreError(
+            f"{database} is of an older evalbox and must be brought up to date first",
+            hint="open it once for writing, as with: evalbox ls",
+        )
+    return str(conn.execute("SELECT value FROM meta WHERE key = 'box'").fetchone()[0])

@@ -1,0 +1,188 @@
+"""Taking in new evaluations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from evalbox.domain.evaluation import Evaluation, EvaluationSpec
+from evalbox.domain.ids import short
+from evalbox.domain.state import State
+from evalbox.errors import Conflict, FileMissing, InvalidInput
+from evalbox.store.blobs import Blobs
+from evalbox.store.codec import encode_spec
+from evalbox.store.events import add_event
+from evalbox.store.rows import EVALUATION, evaluation_from
+from evalbox.store.sqlite import Connection
+
+
+class Submission(Blobs):
+    async def submit(self, specs: Sequence[EvaluationSpec], now: float) -> list[Evaluation]:
+        """Queues evaluations, all or none, and returns them in the order of ``specs``.
+
+        One whose idempotency key is known already is not queued again: the earlier evaluation is
+        returned in its place. Raises ``Conflict`` where the key stands for something else,
+        ``FileMissing`` where a blob has not been put, ``InvalidInput`` for text that is not UTF-8.
+        """
+        for spec in specs:
+            _check(spec)
+        encoded = [(spec, encode_spec(spec)) for spec in specs]
+
+        def work(conn: Connection) -> list[Evaluation]:
+            # The blobs' collector deletes inside a transaction too, so what is here stays here.
+            self._check_blobs(specs)
+            lanes: dict[tuple[object, ...], int] = {}
+            return [
+                _earlier(conn, spec) or self._insert(conn, spec, body, now, lanes)
+                for spec, body in encoded
+            ]
+
+        return await self._write(work)
+
+    def _check_blobs(self, specs: Sequence[EvaluationSpec]) -> None:
+        seen: set[str] = set()
+        for spec in specs:
+            for file in (*spec.inputs, *((spec.stdin,) if spec.stdin else ())):
+                if file.blob not in seen and not self.blob_path(file.blob).is_file():
+                    raise FileMissing(
+                        f"the content of {file.path} is not in the store (blob {file.blob[:12]})",
+                        hint="put it in again, then submit",
+                    )
+                seen.add(file.blob)
+
+    def _insert(
+        self,
+        conn: Connection,
+        spec: EvaluationSpec,
+        body: str,
+        now: float,
+        lanes: dict[tuple[object, ...], int],
+    ) -> Evaluation:
+        identifier = self._ids.new(now)
+        ready = spec.not_before is None or spec.not_before <= now
+        conn.execute(
+            "INSERT INTO evaluations (id, short, lane, batch, name, engine, priority, state,"
+            " ready, created_at, updated_at, not_before, idempotency_key)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?, ?, ?, ?)",
+            (
+                identifier,
+                short(identifier),
+                _lane(conn, spec, now, lanes),
+                spec.batch,
+                spec.name,
+                spec.engine,
+                int(spec.priority),
+                int(ready),
+                now,
+                now,
+                spec.not_before,
+                spec.idempotency_key,
+            ),
+        )
+        conn.execute("INSERT INTO specs VALUES (?, ?)", (identifier, body))
+        if spec.labels:
+            conn.executemany(
+                "INSERT INTO labels VALUES (?, ?, ?)",
+                [(identifier, key, value) for key, value in spec.labels.items()],
+            )
+        blobs = {file.blob for file in spec.inputs} | ({spec.stdin.blob} if spec.stdin else set())
+        if blobs:
+            conn.executemany(
+                "INSERT INTO inputs VALUES (?, ?)", [(identifier, blob) for blob in blobs]
+            )
+        add_event(
+            conn,
+            "evaluation.queued",
+            now,
+            evaluation_id=identifier,
+            batch=spec.batch,
+            data={"name": spec.name},
+        )
+        return Evaluation(
+            id=identifier,
+            spec=spec,
+            state=State.QUEUED,
+            created_at=now,
+            updated_at=now,
+            not_before=spec.not_before,
+        )
+
+
+def _earlier(conn: Connection, spec: EvaluationSpec) -> Evaluation | None:
+    if spec.idempotency_key is None:
+        return None
+    row = conn.execute(
+        f"SELECT {EVALUATION} FROM evaluations WHERE idempotency_key = ?", (spec.idempotency_key,)
+    ).fetchone()
+    if row is None:
+        return None
+    earlier = evaluation_from(row)
+    if earlier.spec != spec:
+        raise Conflict(
+            f"idempotency key {spec.idempotency_key!r} was used for something else, in"
+            f" {earlier.short_id}",
+            hint="use another key, or submit exactly what was submitted then",
+        )
+    return earlier
+
+
+def _lane(
+    conn: Connection, spec: EvaluationSpec, now: float, known: dict[tuple[object, ...], int]
+) -> int:
+    key = (
+        int(spec.priority),
+        spec.batch or "",
+        spec.engine,
+        float(spec.limits.cpus),
+        spec.limits.memory,
+    )
+    if key not in known:
+        if spec.batch is not None:
+            add_batch(conn, spec.batch, now)
+        conn.execute(
+            "INSERT INTO lanes (priority, batch, engine, cpus, memory) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            key,
+        )
+        row = conn.execute(
+            "SELECT id FROM lanes WHERE priority = ? AND batch = ? AND engine = ? AND cpus = ?"
+            " AND memory = ?",
+            key,
+        ).fetchone()
+        known[key] = row[0]
+    return known[key]
+
+
+def add_batch(conn: Connection, name: str, now: float) -> None:
+    """Creates a batch where there is none of that name."""
+    conn.execute(
+        "INSERT INTO batches (name, created_at) VALUES (?, ?) ON CONFLICT DO NOTHING", (name, now)
+    )
+
+
+def check_text(text: str, field: str) -> None:
+    """Raises ``InvalidInput`` for text that cannot be stored and searched."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InvalidInput(
+            f"{field}: {text!r} is not valid UTF-8", hint="use another name", field=field
+        ) from None
+    if "\0" in text:
+        raise InvalidInput(f"{field}: {text!r} holds a NUL character", field=field)
+
+
+def _check(spec: EvaluationSpec) -> None:
+    check_text(spec.name, "name")
+    check_text(spec.engine, "engine")
+    if spec.batch is not None:
+        check_text(spec.batch, "batch")
+        if not spec.batch:
+            raise InvalidInput("batch: the name is empty", field="batch")
+    if spec.idempotency_key is not None:
+        check_text(spec.idempotency_key, "idempotency_key")
+    for key, value in spec.labels.items():
+        check_text(key, "label")
+        check_text(value, "label")
+    if spec.not_before is not None and not math.isfinite(spec.not_before):
+        raise InvalidInput(f"not_before: {spec.not_before} is not a time", field="not_before")
