@@ -160,17 +160,19 @@ def read_config(path: Path) -> Config:
 
 
 def merge_runtimes(config: Config, add: Runtimes, remove: Sequence[str] = ()) -> Config:
-    """A new configuration: `config` with some runtimes set and some removed, all else kept."""
+    """A new configuration: `config` with some runtimes set and some removed, all else kept.
+
+    "runtimes" stays even when empty: without it dockerd keeps those it knew at a reload.
+    """
     kept = {name: entry for name, entry in config.get("runtimes", {}).items() if name not in remove}
-    runtimes = kept | add
-    merged = {key: value for key, value in config.items() if key != "runtimes"}
-    # No empty object left behind, except one that was there before.
-    if runtimes or ("runtimes" in config and not config["runtimes"]):
-        merged["runtimes"] = runtimes
-    return merged
+    return config | {"runtimes": kept | add}
 
 
 def write_config(path: Path, config: Config) -> None:
+    replace_file(path, json.dumps(config, indent=2, ensure_ascii=False).encode() + b"\n")
+
+
+def replace_file(path: Path, content: bytes) -> None:
     """Replace daemon.json in one step, with the owner and mode it had."""
     target = path.resolve()
     temporary = None
@@ -178,9 +180,8 @@ def write_config(path: Path, config: Config) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
         temporary = Path(name)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(config, file, indent=2, ensure_ascii=False)
-            file.write("\n")
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         if target.exists():
@@ -559,7 +560,7 @@ class Registrar:
             if all(result.ok for result in results):
                 return results, False
             original = read_config(self.path)
-            existed = self.path.exists()
+            before = self.path.read_bytes() if self.path.exists() else None
             back_up(self.path)
             try:
                 results = [
@@ -568,7 +569,7 @@ class Registrar:
                 ]
                 self._apply(self._finished(original, results))
             except BaseException:
-                self._restore(original, existed)
+                self._restore(original, before)
                 raise
         return results, True
 
@@ -607,13 +608,14 @@ class Registrar:
         write_config(self.path, config)
         reload_engine(self.engine, config)
 
-    def _restore(self, original: Config, existed: bool) -> None:
-        with contextlib.suppress(RegisterError, OSError):
-            if existed:
-                write_config(self.path, original)
-            else:
-                self.path.unlink(missing_ok=True)
-            reload_engine(self.engine, original)
+    def _restore(self, original: Config, before: bytes | None) -> None:
+        """Have dockerd forget the candidates, then put daemon.json back byte for byte."""
+        with contextlib.suppress(RegisterError):
+            self._apply(merge_runtimes(original, {}))
+        if before is None:
+            self.path.unlink(missing_ok=True)
+        else:
+            replace_file(self.path, before)
 
     def unregister(self) -> bool:
         """Take out of daemon.json what `register` put in; whether there was anything."""

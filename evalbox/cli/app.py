@@ -2,20 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
-import tempfile
-import time
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from click.shell_completion import shell_complete
 
 from evalbox import __version__
-from evalbox.cli import status
 from evalbox.cli.command import LazyGroup, program_flags
 from evalbox.cli.console import Console
 from evalbox.cli.session import Session
@@ -47,6 +41,7 @@ COMMANDS = {
     },
     "Set up": {
         "doctor": ("evalbox.cli.doctor", "Check this machine, with the remedy for what is wrong."),
+        "bench": ("evalbox.cli.bench", "Measure this machine beside a bare Engine API loop."),
         "config": ("evalbox.cli.config", "Print the settings in force and where each is from."),
         "completion": ("evalbox.cli.completion", "Print the script that makes a shell complete."),
     },
@@ -108,6 +103,8 @@ def cli(context: click.Context, serve: bool) -> int | None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the program."""
     if instruction := os.environ.get(_COMPLETE):
+        from click.shell_completion import shell_complete
+
         sys.exit(shell_complete(cli, {}, "evalbox", _COMPLETE, instruction))
     code = invoke(sys.argv[1:] if arguments is None else arguments, Session())
     sys.exit(_flush(code))
@@ -119,6 +116,8 @@ def invoke(arguments: Sequence[str], session: Session) -> int:
     """
     try:
         return _invoke(arguments, session)
+    except click.exceptions.Exit as end:
+        return end.exit_code
     except BaseException as error:
         if isinstance(error, SystemExit) or os.environ.get("EVALBOX_DEBUG") == "1":
             raise
@@ -132,10 +131,12 @@ def _invoke(arguments: Sequence[str], session: Session) -> int:
 
 def _end(error: BaseException, session: Session) -> int:
     """Says on standard error why the command ended; returns its exit status."""
+    from asyncio import CancelledError
+
+    from evalbox.cli import status
+
     match error:
-        case click.exceptions.Exit():
-            return error.exit_code
-        case click.exceptions.Abort() | KeyboardInterrupt() | asyncio.CancelledError():
+        case click.exceptions.Abort() | KeyboardInterrupt() | CancelledError():
             return status.INTERRUPTED
         case click.ClickException():
             session.console.error(EvalboxError(error.format_message(), hint=_usage_hint(error)))
@@ -158,6 +159,12 @@ def _end_of_system_error(error: OSError, session: Session) -> int:
 
 
 def _end_unexpected(error: BaseException, console: Console) -> int:
+    import tempfile
+    import time
+    import traceback
+
+    from evalbox.cli import status
+
     text = "".join(traceback.format_exception(error))
     stamp = time.strftime("%Y%m%d-%H%M%S")
     try:
@@ -194,5 +201,5 @@ def _flush(code: int) -> int:
             # Python would try again at exit, and complain.
             os.dup2(os.open(Path(os.devnull), os.O_WRONLY), stream.fileno())
             if code == 0:
-                code = status.BROKEN_PIPE if isinstance(error, BrokenPipeError) else 74
+                code = 141 if isinstance(error, BrokenPipeError) else 74
     return code

@@ -7,18 +7,15 @@ becomes an exit status.
 
 from __future__ import annotations
 
-import asyncio
 import functools
 from collections.abc import Callable, Coroutine, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
 import click
 
 from evalbox.cli.session import Session
-
-P = ParamSpec("P")
 
 
 def _override(name: str) -> Callable[[click.Context, click.Parameter, Any], None]:
@@ -66,6 +63,10 @@ def program_flags(*, hidden: bool) -> list[click.Parameter]:
     ]  # fmt: skip
 
 
+#: What people type who know other tools.
+_ALIASES = {"list": "ls", "remove": "rm"}
+
+
 class Command(click.Command):
     """Takes the program's flags after its name too."""
 
@@ -75,13 +76,22 @@ class Command(click.Command):
 
 
 class Group(click.Group):
-    """Without a subcommand it does what ``invoke_without_command`` says, or prints its help."""
+    """A command with subcommands; without one it does what ``default`` does."""
 
     command_class = Command
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, default: str, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.params.extend(program_flags(hidden=True))
+        self._default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] == "--json":
+            args = [self._default, *args]
+        return super().parse_args(ctx, args)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        return super().get_command(ctx, _ALIASES.get(cmd_name, cmd_name))
 
 
 class LazyGroup(click.Group):
@@ -101,6 +111,7 @@ class LazyGroup(click.Group):
         return list(self._lazy)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        cmd_name = _ALIASES.get(cmd_name, cmd_name)
         if cmd_name not in self._lazy:
             return None
         module = import_module(self._lazy[cmd_name][0])
@@ -110,7 +121,7 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in self._lazy and Path(args[0]).is_file():
+        if args and self.get_command(ctx, args[0]) is None and Path(args[0]).is_file():
             raise click.UsageError(f"No such command: {args[0]}. To run it: evalbox run {args[0]}")
         return super().resolve_command(ctx, args)
 
@@ -121,13 +132,15 @@ class LazyGroup(click.Group):
 
 
 def with_session(
-    function: Callable[Concatenate[Session, P], Coroutine[Any, Any, int | None]],
-) -> Callable[P, int | None]:
+    function: Callable[..., Coroutine[Any, Any, int | None]],
+) -> Callable[..., int | None]:
     """Makes a coroutine function with a session in front into what click calls."""
 
     @functools.wraps(function)
-    def call(*args: P.args, **kwargs: P.kwargs) -> int | None:
+    def call(**given: Any) -> int | None:
+        import asyncio
+
         session = click.get_current_context().ensure_object(Session)
-        return asyncio.run(function(session, *args, **kwargs))
+        return asyncio.run(function(session, **given))
 
     return call

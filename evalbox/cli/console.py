@@ -54,7 +54,7 @@ class Console:
         indent = None if compact else 2
         self.data(json.dumps(value, ensure_ascii=False, indent=indent, allow_nan=False))
 
-    def bytes(self, data: bytes) -> None:
+    def binary(self, data: bytes) -> None:
         """Data that is not text, as it is."""
         self._write_bytes(self.out, data)
 
@@ -138,7 +138,7 @@ class Console:
     def _write_bytes(self, target: TextIO, data: bytes) -> None:
         self._clear_status()
         target.flush()
-        binary: BinaryIO = target.buffer  # type: ignore[attr-defined]
+        binary: BinaryIO = target.buffer
         binary.write(data)
         binary.flush()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 
@@ -32,6 +33,7 @@ _RETRIED = frozenset({State.FAILED, State.CANCELLED, State.DEAD})
 @with_session
 async def cancel_command(
     session: Session,
+    *,
     references: tuple[str, ...],
     whole: bool,
     batch: str | None,
@@ -85,6 +87,7 @@ async def retry(session: Session, box: Box, ids: Sequence[str], *, as_json: bool
 @with_session
 async def rm_command(
     session: Session,
+    *,
     references: tuple[str, ...],
     older_than: str | None,
     state: str | None,
@@ -128,7 +131,7 @@ def ask(session: Session, question: str, *, yes: bool) -> None:
     """Raises ``InvalidInput`` where nobody can answer, ``Abort`` where the answer is no."""
     if yes:
         return
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise InvalidInput(
             f"{question.rstrip('?')}: nobody is there to confirm", hint="add --yes to go on"
         )

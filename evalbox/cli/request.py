@@ -100,7 +100,14 @@ class Request:
         if self.user is not None:
             spec = replace(spec, user=options.plain_text(self.user, field="user"))
         repeat = options.whole(self.repeat or "1", field="repeat", low=1, high=MAX_REPEAT)
-        return Prepared(spec, files, self._standard_input(), repeat)
+        return Prepared(spec, self._files(task), self._standard_input(), repeat)
+
+    def _files(self, task: Task) -> tuple[TaskFile, ...]:
+        sent = collect(self.file)
+        taken = {file.path for file in task.files} & {file.path for file in sent}
+        if taken:
+            raise InvalidInput(f"--file: {min(taken)} in the sandbox is the script", field="file")
+        return (*task.files, *sent)
 
     def limits(self) -> Limits:
         """Raises ``InvalidInput`` that names the limit."""

@@ -113,6 +113,7 @@ evaluation_options = apply(
 @with_session
 async def run_command(
     session: Session,
+    *,
     artifacts_dir: str | None,
     detach: bool,
     raw: bool,
@@ -121,7 +122,8 @@ async def run_command(
 ) -> int | None:
     prepared = _prepare(session, given)
     if detach:
-        return await _submit(session, prepared, as_json=as_json)
+        await _submit(session, prepared, as_json=as_json)
+        return None
     session.console.raw = raw
     await _require_engine(session, prepared.spec.engine)
     async with session.box(work=True) as box:
@@ -139,8 +141,8 @@ async def run_command(
 )
 @evaluation_options
 @with_session
-async def submit_command(session: Session, as_json: bool, **given: Any) -> int | None:
-    return await _submit(session, _prepare(session, given), as_json=as_json)
+async def submit_command(session: Session, as_json: bool, **given: Any) -> None:
+    await _submit(session, _prepare(session, given), as_json=as_json)
 
 
 def _prepare(session: Session, given: dict[str, Any]) -> Prepared:

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from evalbox.cli.console import Console
 
 if TYPE_CHECKING:
     from evalbox.config.settings import Settings
     from evalbox.service.box import Box
+    from evalbox.service.local import LocalBox
 
-T = TypeVar("T")
+_QUIET = "warning"
 
 #: Gives the box of the settings; ``work`` says whether this process may run the queue.
 Opener = Callable[..., AbstractAsyncContextManager["Box"]]
@@ -45,21 +46,51 @@ class Session:
 
         return load(overrides=self.overrides)
 
-    def box(self, *, work: bool = False) -> AbstractAsyncContextManager[Box]:
-        return self._opener(self.settings, work=work, on_note=self.console.note)
+    def start_logging(self, *, always: bool = False) -> None:
+        """Turns the log on where it was asked for: it costs a command more than it is worth."""
+        settings = self.settings
+        asked = {"log_level", "log_format"} & self.overrides.keys() or settings.log_file
+        if not (always or asked or settings.log_level != _QUIET):
+            return
+        import atexit
 
-    def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return asyncio.run(work)
+        from evalbox.telemetry import logs
+
+        file = Path(settings.log_file) if settings.log_file else None
+        logs.configure(level=settings.log_level, form=settings.log_format, file=file)
+        atexit.register(logs.close)
+
+    def box(self, *, work: bool = False, warm: int = 0) -> AbstractAsyncContextManager[Box]:
+        """The box, open; with ``work`` this process runs the queue if no other does."""
+        self.start_logging()
+        return self._opener(self.settings, work=work, warm=warm, on_note=self.console.note)
+
+
+async def _still_running(box: LocalBox) -> int:
+    """How many evaluations this process is still needed for."""
+    if not box.running_here:
+        return 0
+    states = (await box.queue()).states
+    from evalbox.domain.state import ACTIVE
+
+    # An attempt lasts a little longer than its evaluation, until its sandbox is gone.
+    return min(box.running_here, sum(states.get(state, 0) for state in ACTIVE))
 
 
 @asynccontextmanager
 async def open_local(
-    settings: Settings, *, work: bool, on_note: Callable[[str], None]
+    settings: Settings, *, work: bool, warm: int, on_note: Callable[[str], None]
 ) -> AsyncIterator[Box]:
+    """Closes orderly: what this process still runs is let end, unless that is interrupted."""
     from evalbox.service.local import LocalBox
 
-    box = await LocalBox.open(settings, work=work, on_note=on_note)
+    box = await LocalBox.open(settings, work=work, warm=warm, on_note=on_note)
     try:
         yield box
-    finally:
+        others = await _still_running(box)
+        if others:
+            on_note(f"waiting for {others} more that run here (Ctrl-C leaves them to the next)")
         await box.close()
+    except BaseException:
+        await box.close(drain=0)
+        raise

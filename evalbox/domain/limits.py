@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 
+from evalbox.domain.quantity import format_size
 from evalbox.errors import InvalidInput
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
@@ -52,6 +53,10 @@ def _check(name: str, value: object, low: float, high: float, unit: str) -> None
     if not low <= value <= high:
         raise InvalidInput(
             f"limit {name}: {value:g} is out of range",
-            hint=f"give between {low:g} and {high:g} {unit}",
+            hint=f"give between {_say(low, unit)} and {_say(high, unit)}",
             field=name,
         )
+
+
+def _say(value: float, unit: str) -> str:
+    return format_size(value) if unit == "bytes" else f"{value:,.12g} {unit}"

@@ -35,8 +35,13 @@ async def spawned(
     stdin: int = asyncio.subprocess.DEVNULL,
     stdout: int = asyncio.subprocess.PIPE,
     stderr: int = asyncio.subprocess.PIPE,
+    grace: float = 0.0,
 ) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A program of the host in a process group of its own, which is killed at the latest on exit."""
+    """A program of the host in a process group of its own, which ends with the block.
+
+    Where it still runs by then it is asked to end, given ``grace`` seconds, and killed. Raises
+    ``OSError`` where it cannot be started.
+    """
     process = await asyncio.create_subprocess_exec(
         *command,
         stdin=stdin,
@@ -49,6 +54,19 @@ async def spawned(
         yield process
     finally:
         if process.returncode is None:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await asyncio.shield(process.wait())
+            await asyncio.shield(_ended(process, grace))
+
+
+async def _ended(process: asyncio.subprocess.Process, grace: float) -> None:
+    if grace:
+        _signal(process, signal.SIGTERM)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), grace)
+    _signal(process, signal.SIGKILL)
+    await process.wait()
+
+
+def _signal(process: asyncio.subprocess.Process, number: int) -> None:
+    """To the whole group, which may outlive its first process."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)

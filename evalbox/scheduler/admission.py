@@ -32,9 +32,7 @@ class Budget:
     holding: str = ""
 
 
-def admit(
-    host: HostState, running: Iterable[Limits], slots: int, settings: Settings
-) -> Budget:
+def admit(host: HostState, running: Iterable[Limits], slots: int, settings: Settings) -> Budget:
     """What may be started beside what is ``running``.
 
     Limits are promises: their sum is bounded by the host's size times the overcommit. An empty
@@ -60,9 +58,7 @@ def _pressure(host: HostState, settings: Settings) -> str:
     if host.memory_percent > settings.memory_percent:
         return f"memory {host.memory_percent:.0f} % > {settings.memory_percent:.0f} %"
     if host.disk_free < settings.disk_free:
-        return (
-            f"disk {format_size(host.disk_free)} free < {format_size(settings.disk_free)}"
-        )
+        return f"disk {format_size(host.disk_free)} free < {format_size(settings.disk_free)}"
     load = host.load / max(1, host.cores)
     if load > settings.load_per_core:
         return f"load per core {load:.1f} > {settings.load_per_core:.1f}"

@@ -226,9 +226,7 @@ class AttemptRun:
         )
 
     def _source(self, item: InputFile) -> SourceFile:
-        return SourceFile(
-            item.path, self._around.store.blob_path(item.blob), item.size, item.mode
-        )
+        return SourceFile(item.path, self._around.store.blob_path(item.blob), item.size, item.mode)
 
     async def _supervise(self) -> Exit | None:
         """Follows the sandbox to its end, which a stop brings about by killing it."""
@@ -372,4 +370,3 @@ class AttemptRun:
         if self._adopted is None or self._adopted.started_at is None:
             return 0.0
         return max(0.0, self._around.clock.now() - self._adopted.started_at)
-

@@ -73,6 +73,8 @@ class Scheduler:
         self._slots = settings.slots
         self._next_housekeeping = 0.0
         self.holding = ""
+        self.budget: Budget | None = None
+        self._told = ""
 
     @property
     def running(self) -> int:
@@ -142,17 +144,15 @@ class Scheduler:
     async def _turn(self) -> float | None:
         """Claims what fits; gives the seconds after which to look again unasked."""
         await self._housekeeping()
-        budget = self._budget()
-        self.holding = budget.holding
+        self.budget = budget = self._budget()
+        await self._tell_holding(budget)
         if budget.slots > 0:
             claimed = await self._store.claim(
                 min(budget.slots, _LARGEST_CLAIM),
                 self._clock.now(),
                 free_cpus=budget.cpus,
                 free_memory=budget.memory,
-                held_engines=frozenset(
-                    name for name, gate in self._gates.items() if not gate.is_open
-                ),
+                held_engines=self.held_engines(),
             )
             for evaluation in claimed:
                 self._launch(evaluation)
@@ -166,6 +166,18 @@ class Scheduler:
         if due is not None:
             pauses.append(due - self._clock.now())
         return max(0.0, min(pauses)) if pauses else None
+
+    async def _tell_holding(self, budget: Budget) -> None:
+        """Other processes are told what holds the queue, but for slots that are merely taken."""
+        self.holding = budget.holding
+        told = budget.holding if budget.holding.startswith("holding") else ""
+        if told != self._told:
+            self._told = told
+            await self._store.set_holding(told, self._clock.now())
+
+    def held_engines(self) -> frozenset[str]:
+        """Those whose gate is shut."""
+        return frozenset(name for name, gate in self._gates.items() if not gate.is_open)
 
     def _budget(self) -> Budget:
         limits = [run.evaluation.spec.limits for run in self._runs.values()]

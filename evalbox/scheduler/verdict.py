@@ -20,9 +20,7 @@ _BY_CONVENTION = {
 }
 
 
-def decide(
-    cause: Outcome | None, ended: Exit | None, limits: Limits, usage: Usage
-) -> Verdict:
+def decide(cause: Outcome | None, ended: Exit | None, limits: Limits, usage: Usage) -> Verdict:
     """The verdict on an attempt.
 
     ``cause`` is why the box itself ended the sandbox, if it did; ``ended`` how the sandbox says
@@ -63,9 +61,7 @@ def _failure(ended: Exit) -> Verdict:
     if code is None:  # pragma: no cover - decide() has dealt with it
         return Verdict(Outcome.INFRA_ERROR)
     if ended.signal is not None:
-        return Verdict(
-            Outcome.KILLED, code, ended.signal, f"killed by {signal_name(ended.signal)}"
-        )
+        return Verdict(Outcome.KILLED, code, ended.signal, f"killed by {signal_name(ended.signal)}")
     name = signal_name(code - 128)
     if name:
         # A container tells both as 128 + n, so both are said.

@@ -7,6 +7,8 @@ the others talk to the store, and those that were opened to work stand by to tak
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +27,7 @@ from evalbox.engines.base import Engine
 from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
 from evalbox.service.box import QueueStatus
+from evalbox.scheduler.scheduler import Scheduler
 from evalbox.service.worker import Worker
 from evalbox.store.outputs import read_output
 from evalbox.store.store import Store
@@ -105,9 +108,13 @@ class LocalBox:
         await self._store.close()
 
     @property
+    def _scheduler(self) -> Scheduler | None:
+        return self._worker.scheduler if self._worker else None
+
+    @property
     def running_here(self) -> int:
         """How many attempts this process supervises."""
-        scheduler = self._worker.scheduler if self._worker else None
+        scheduler = self._scheduler
         return scheduler.running if scheduler else 0
 
     def _engine(self, name: str) -> Engine:
@@ -219,7 +226,7 @@ class LocalBox:
 
     async def cancel(self, ids: Sequence[str]) -> list[Evaluation]:
         cancelled = await self._store.request_cancel(ids, self._clock.now())
-        scheduler = self._worker.scheduler if self._worker else None
+        scheduler = self._scheduler
         if scheduler is not None:
             for evaluation_id in ids:
                 scheduler.cancel(evaluation_id)
@@ -245,9 +252,19 @@ class LocalBox:
         status = await self.queue()
         if not status.working:
             return "queued: no process runs the queue (start one with: evalbox --serve)"
-        waiting = await self._store.why_waiting(evaluation.id, self._clock.now())
+        budget = scheduler.budget if (scheduler := self._scheduler) else None
+        waiting = await self._store.why_waiting(
+            evaluation.id,
+            self._clock.now(),
+            free_cpus=budget.cpus if budget else math.inf,
+            free_memory=budget.memory if budget else 1 << 62,
+            held_engines=scheduler.held_engines() if scheduler else frozenset(),
+        )
         if waiting.cause == "turn" and status.holding:
             return f"queued, {waiting.ahead} ahead; {status.holding}"
+        if waiting.cause == "not_before" and evaluation.not_before is not None:
+            due = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(evaluation.not_before))
+            return f"queued until {due}"
         return f"queued, {waiting.ahead} ahead: {waiting.detail}"
 
     async def artifacts(
@@ -259,14 +276,19 @@ class LocalBox:
         self, evaluation_id: str, path: str, *, attempt: int | None = None
     ) -> AsyncIterator[bytes]:
         number = attempt or max(1, (await self._store.get(evaluation_id)).attempts)
-        kept = {record.path for record in await self.artifacts(evaluation_id, attempt=number)
-                if record.kind == "file"}
+        kept = {
+            record.path
+            for record in await self.artifacts(evaluation_id, attempt=number)
+            if record.kind == "file"
+        }
         if path not in kept:
             raise ArtifactNotFound(
                 f"evaluation {evaluation_id} kept no artifact {path!r}",
                 hint="list them with: evalbox artifacts ID",
             )
-        file = await asyncio.to_thread((self._store.artifact_dir(evaluation_id, number) / path).open, "rb")
+        file = await asyncio.to_thread(
+            (self._store.artifact_dir(evaluation_id, number) / path).open, "rb"
+        )
         try:
             while data := await asyncio.to_thread(file.read, _OUTPUT_PIECE):
                 yield data
@@ -291,7 +313,7 @@ class LocalBox:
 
     async def queue(self) -> QueueStatus:
         state = await self._store.queue_state()
-        scheduler = self._worker.scheduler if self._worker else None
+        scheduler = self._scheduler
         holder = self._store.lock.holder()
         return QueueStatus(
             paused=state.paused,
@@ -320,9 +342,7 @@ class LocalBox:
         self, *, after: int = 0, follow: bool = False, evaluation_id: str | None = None
     ) -> AsyncIterator[Event]:
         while True:
-            page = await self._store.events(
-                after, limit=_EVENTS_PAGE, evaluation_id=evaluation_id
-            )
+            page = await self._store.events(after, limit=_EVENTS_PAGE, evaluation_id=evaluation_id)
             for event in page:
                 after = event.seq
                 yield event

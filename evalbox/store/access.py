@@ -10,6 +10,7 @@ from evalbox.domain.clock import Clock
 from evalbox.domain.ids import IdFactory
 from evalbox.errors import StoreReadOnly
 from evalbox.store.changes import Changes
+from evalbox.store.lock import DataDirectoryLock
 from evalbox.store.readers import Readers
 from evalbox.store.sqlite import Connection
 from evalbox.store.writer import Work, Writer
@@ -18,7 +19,10 @@ T = TypeVar("T")
 
 
 class Access:
-    """A data directory with its connections. The parts of the store are built on it."""
+    """A data directory with its connections. The parts of the store are built on it.
+
+    ``lock`` is for the process that runs the queue; the store itself does not take it.
+    """
 
     def __init__(
         self, directory: Path, clock: Clock, readers: Readers, changes: Changes, box_id: str
@@ -26,6 +30,7 @@ class Access:
         self.directory = directory
         self.clock = clock
         self.box_id = box_id
+        self.lock = DataDirectoryLock(directory)
         self._readers = readers
         self._changes = changes
         self._writer: Writer | None = None
@@ -34,9 +39,7 @@ class Access:
     async def _read(self, work: Callable[[Connection], T]) -> T:
         return await self._readers.run(work)
 
-    async def _write(
-        self, work: Work[T], *, undo: Callable[[T], Work[None]] | None = None
-    ) -> T:
+    async def _write(self, work: Work[T], *, undo: Callable[[T], Work[None]] | None = None) -> T:
         return await self._writer_or_refuse().run(work, undo=undo)
 
     def _writer_or_refuse(self) -> Writer:

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.records import ArtifactRecord
 from evalbox.domain.state import ACTIVE, FINAL, State, check_transition
 from evalbox.store.access import Access
-from evalbox.store.artifacts import ArtifactRecord, add_artifacts
+from evalbox.store.catalogue import add_artifacts
 from evalbox.store.events import add_event
 from evalbox.store.rows import ATTEMPT, EVALUATION, attempt_from, evaluation_from, usage_values
 from evalbox.store.sqlite import Connection
@@ -152,6 +153,15 @@ class Attempts(Access):
         rows = await self._read(lambda conn: conn.execute(query, (evaluation_id,)).fetchall())
         return [attempt_from(row) for row in rows]
 
+    async def cancel_requests(self) -> list[str]:
+        """The ids of those under way that are to be cancelled."""
+        query = (
+            "SELECT id FROM evaluations"
+            " WHERE state IN ('starting', 'running', 'scoring') AND cancel_requested = 1"
+        )
+        rows = await self._read(lambda conn: conn.execute(query).fetchall())
+        return [row[0] for row in rows]
+
     async def active(self) -> list[tuple[Evaluation, Attempt]]:
         """The evaluations that are under way, each with its current attempt."""
         return await self._read(_active)
@@ -211,6 +221,9 @@ def _active(conn: Connection) -> list[tuple[Evaluation, Attempt]]:
     ]
     query = f"SELECT {ATTEMPT} FROM attempts WHERE evaluation_id = ? AND number = ?"
     return [
-        (evaluation, attempt_from(conn.execute(query, (evaluation.id, evaluation.attempts)).fetchone()))
+        (
+            evaluation,
+            attempt_from(conn.execute(query, (evaluation.id, evaluation.attempts)).fetchone()),
+        )
         for evaluation in evaluations
     ]

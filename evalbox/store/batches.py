@@ -23,9 +23,7 @@ class Batches(Access):
         """Raises ``BatchNotFound``."""
         return await self._read(lambda conn: _one(conn, name))
 
-    async def set_batch_concurrency(
-        self, name: str, concurrency: int | None, now: float
-    ) -> Batch:
+    async def set_batch_concurrency(self, name: str, concurrency: int | None, now: float) -> Batch:
         """Sets how many of a batch run at once, None for no limit; creates the batch if need be."""
         check_text(name, "batch")
         if not name:

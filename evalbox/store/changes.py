@@ -3,24 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import contextlib
+import threading
+
+from evalbox.store.sqlite import Connection, Thread
 
 #: How often other processes' writes are looked for, in seconds.
 POLL_INTERVAL = 0.1
 
 
+def read_last_seq(conn: Connection) -> int:
+    """The newest event's seq, 0 where there has been none."""
+    row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
+    return int(row[0]) if row else 0
+
+
 class Changes:
     """Wakes those who wait for an event beyond one they know.
 
-    Writes of this process are told through ``announce``; those of others are found by ``read_seq``,
-    ten times a second and only while somebody waits.
+    Writes of this process are told through ``announce``. Those of others are looked for in a
+    thread of their own, ten times a second and only while somebody waits.
     """
 
-    def __init__(self, read_seq: Callable[[], Awaitable[int]]) -> None:
-        self._read_seq = read_seq
+    def __init__(self, thread: Thread) -> None:
+        self._thread = thread
         self._seq = 0
+        self._version = -1
         self._waiting: set[asyncio.Future[None]] = set()
-        self._poller: asyncio.Task[None] | None = None
+        self._watcher: asyncio.Task[None] | None = None
+        self._stop = threading.Event()
 
     def announce(self, seq: int) -> None:
         """The newest event is ``seq``."""
@@ -39,24 +50,38 @@ class Changes:
             future: asyncio.Future[None] = loop.create_future()
             self._waiting.add(future)
             try:
-                self._start_poller()
-                await asyncio.wait((future,), timeout=left)
+                if self._watcher is None or self._watcher.done():
+                    self._watcher = asyncio.create_task(self._watch(), name="evalbox store changes")
+                await asyncio.wait(
+                    (future, self._watcher), timeout=left, return_when="FIRST_COMPLETED"
+                )
             finally:
                 self._waiting.discard(future)
+            if self._stop.is_set():
+                break
         return self._seq
 
     async def close(self) -> None:
-        if self._poller is not None:
-            self._poller.cancel()
-            await asyncio.gather(self._poller, return_exceptions=True)
+        """Ends all waiting."""
+        self._stop.set()
+        if self._watcher is not None:
+            with contextlib.suppress(Exception):
+                await self._watcher
         for future in self._waiting:
-            future.cancel()
+            if not future.done():
+                future.set_result(None)
+        await self._thread.close()
 
-    def _start_poller(self) -> None:
-        if self._poller is None or self._poller.done():
-            self._poller = asyncio.create_task(self._poll(), name="evalbox store changes")
+    async def _watch(self) -> None:
+        while self._waiting and not self._stop.is_set():
+            self.announce(await self._thread.run(self._next_change))
 
-    async def _poll(self) -> None:
-        while self._waiting:
-            self.announce(await self._read_seq())
-            await asyncio.sleep(POLL_INTERVAL)
+    def _next_change(self, conn: Connection) -> int:
+        # The loop stays in the thread: to wake the event loop for every look costs more than it.
+        while True:
+            version = conn.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                self._version = version
+                return read_last_seq(conn)
+            if self._stop.wait(POLL_INTERVAL) or not self._waiting:
+                return self._seq

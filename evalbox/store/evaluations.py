@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from evalbox.domain.evaluation import Evaluation, Priority
+from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.ids import is_reference, short
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import ACTIVE, FINAL, State, may_become
 from evalbox.errors import AmbiguousId, EvaluationNotFound, InvalidTransition
 from evalbox.store.access import Access
@@ -21,25 +22,6 @@ Found = list[Evaluation]
 
 _CANDIDATES = 10
 _HINT = "list them with: evalbox ls"
-
-
-@dataclass(frozen=True, slots=True)
-class EvaluationFilter:
-    """Which evaluations: those that meet every condition given. Empty means all.
-
-    ``name`` is a pattern with ``*``, ``?`` and ``[...]``; ``labels`` must all be borne with these
-    values; times are seconds since 1970, ``created_after`` included and ``created_before`` not.
-    """
-
-    states: frozenset[State] = frozenset()
-    outcomes: frozenset[Outcome] = frozenset()
-    batch: str | None = None
-    name: str | None = None
-    labels: Mapping[str, str] = field(default_factory=dict)
-    engine: str | None = None
-    priority: Priority | None = None
-    created_after: float | None = None
-    created_before: float | None = None
 
 
 class Evaluations(Access):
@@ -176,7 +158,12 @@ def _cancel(conn: Connection, one: Standing, now: float) -> None:
         )
         kind = "evaluation.cancelled"
     add_event(
-        conn, kind, now, evaluation_id=one.id, attempt=one.attempts or None, batch=one.batch,
+        conn,
+        kind,
+        now,
+        evaluation_id=one.id,
+        attempt=one.attempts or None,
+        batch=one.batch,
         data={"outcome": Outcome.CANCELLED} if kind == "evaluation.cancelled" else None,
     )
 
@@ -189,7 +176,11 @@ def _queue_again(conn: Connection, one: Standing, now: float) -> None:
         (now, one.id),
     )
     add_event(
-        conn, "evaluation.queued", now, evaluation_id=one.id, batch=one.batch,
+        conn,
+        "evaluation.queued",
+        now,
+        evaluation_id=one.id,
+        batch=one.batch,
         data={"reason": "asked to try again"},
     )
 
@@ -235,9 +226,7 @@ def _list_query(
     if wanted.name is not None:
         need("name GLOB ?", wanted.name)
     for key, value in wanted.labels.items():
-        need(
-            "id IN (SELECT evaluation_id FROM labels WHERE key = ? AND value = ?)", key, value
-        )
+        need("id IN (SELECT evaluation_id FROM labels WHERE key = ? AND value = ?)", key, value)
     if wanted.created_after is not None:
         need("created_at >= ?", wanted.created_after)
     if wanted.created_before is not None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from evalbox.domain.event import Event
 from evalbox.store.access import Access
+from evalbox.store.changes import read_last_seq
 from evalbox.store.rows import EVENT, event_from
 from evalbox.store.sqlite import Connection
 
@@ -28,11 +29,6 @@ def add_event(
         " VALUES (?, ?, ?, ?, ?, ?)",
         (at, kind, evaluation_id, attempt, batch, json.dumps(dict(data)) if data else "{}"),
     )
-
-
-def read_last_seq(conn: Connection) -> int:
-    row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
-    return int(row[0]) if row else 0
 
 
 class Events(Access):

@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evalbox.store.artifacts import Artifacts
+from evalbox.domain.records import OutputPiece
+from evalbox.store.catalogue import Catalogue
 from evalbox.store.files import sync_directory, translate_os
 
 #: Offset u64, length u32, stream u8, padding, time f64.
@@ -31,20 +32,6 @@ MERGE_WITHIN = 0.05
 MERGE_BYTES = 1 << 20
 
 STDOUT, STDERR = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class OutputPiece:
-    """Bytes of one stream that came together.
-
-    ``offset`` counts from the beginning of all output; ``at`` is when the first byte of its run
-    arrived, in seconds since 1970.
-    """
-
-    offset: int
-    stream: int
-    at: float
-    data: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,7 +208,7 @@ def _write(descriptor: int, data: bytes, offset: int) -> None:
         view, offset = view[written:], offset + written
 
 
-class Outputs(Artifacts):
+class Outputs(Catalogue):
     def output_writer(self, evaluation_id: str, attempt: int) -> OutputWriter:
         """Touches the disk only where there is output already. Raises ``StoreError``."""
         self._writer_or_refuse()

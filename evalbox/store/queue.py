@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from evalbox.domain.evaluation import Evaluation
-from evalbox.domain.state import State
-from evalbox.errors import EvaluationNotFound, InvalidInput
+from evalbox.domain.records import QueueState, Waiting
+from evalbox.errors import InvalidInput
 from evalbox.store.access import Access
 from evalbox.store.events import add_event
 from evalbox.store.rows import EVALUATION, evaluation_from
 from evalbox.store.sqlite import Connection
-
-#: Sums of binary fractions such as 0.1 must not keep the last core from being used.
-_CPU_SLACK = 1e-6
+from evalbox.store.waiting import CPU_SLACK, Claimant, read_queue_state, why_waiting
 
 #: Walks the heads of the lanes in order and takes the first that fits. What runs in a batch is
 #: counted anew each time: a counter beside it could go wrong.
@@ -37,39 +35,6 @@ WHERE id = (
 )
 RETURNING {EVALUATION}
 """
-
-_AHEAD = """
-SELECT count(*) FROM lanes JOIN evaluations ON evaluations.lane = lanes.id
-WHERE lanes.head IS NOT NULL AND evaluations.ready = 1
-  AND (lanes.priority < :priority OR (lanes.priority = :priority AND evaluations.id < :id))
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueState:
-    """``slots`` is how many may run at once, None where nobody has said."""
-
-    paused: bool
-    slots: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """Why a queued evaluation has not been claimed; all that holds is told.
-
-    ``ahead`` counts the ready ones that come before it. ``not_before`` is set while it lies in the
-    future. ``batch_limit`` is set where ``batch_running`` has reached it. ``short_of`` names what
-    is not free: ``cpus``, ``memory``. ``held`` names its engine where that is held.
-    """
-
-    state: State
-    paused: bool = False
-    ahead: int = 0
-    not_before: float | None = None
-    batch_limit: int | None = None
-    batch_running: int = 0
-    short_of: tuple[str, ...] = ()
-    held: str | None = None
 
 
 class Queue(Access):
@@ -111,29 +76,26 @@ class Queue(Access):
         evaluation_id: str,
         now: float,
         *,
-        free_cpus: float,
-        free_memory: int,
+        free_cpus: float = math.inf,
+        free_memory: float = math.inf,
         held_engines: frozenset[str] = frozenset(),
     ) -> Waiting:
-        """What keeps an evaluation from being claimed. Raises ``EvaluationNotFound``."""
-        work = partial(
-            _why_waiting,
-            evaluation_id=evaluation_id,
-            now=now,
-            free_cpus=free_cpus,
-            free_memory=free_memory,
-            held_engines=held_engines,
-        )
-        return await self._read(work)
+        """What keeps a queued evaluation from being claimed, the first cause of several.
+
+        What is free, and held, is only known where the queue is run; by default nothing lacks.
+        Raises ``EvaluationNotFound``, and ``InvalidTransition`` where it is not queued.
+        """
+        claimant = Claimant(now, free_cpus, free_memory, held_engines)
+        return await self._read(lambda conn: why_waiting(conn, evaluation_id, claimant))
 
     async def queue_state(self) -> QueueState:
-        return await self._read(_queue_state)
+        return await self._read(read_queue_state)
 
     async def set_paused(self, paused: bool, now: float) -> None:
         """Stops or resumes the claiming of evaluations; those that run go on."""
 
         def work(conn: Connection) -> None:
-            if _queue_state(conn).paused != paused:
+            if read_queue_state(conn).paused != paused:
                 _set_meta(conn, "paused", str(int(paused)))
                 add_event(conn, "queue.paused" if paused else "queue.resumed", now)
 
@@ -149,28 +111,56 @@ class Queue(Access):
             )
 
         def work(conn: Connection) -> None:
-            if _queue_state(conn).slots != slots:
+            if read_queue_state(conn).slots != slots:
                 _set_meta(conn, "slots", str(slots))
                 add_event(conn, "queue.resized", now, data={"slots": slots})
 
         await self._write(work)
 
+    async def holding(self) -> str:
+        """Why whoever runs the queue starts nothing, in words; empty where nothing holds it."""
+
+        def work(conn: Connection) -> str:
+            row = conn.execute("SELECT value FROM meta WHERE key = 'holding'").fetchone()
+            return str(row[0]) if row else ""
+
+        return await self._read(work)
+
+    async def set_holding(self, reason: str, now: float) -> None:
+        """Tells other processes why nothing is started; an event only where that changes."""
+
+        def work(conn: Connection) -> None:
+            _set_meta(conn, "holding", reason)
+            kind = "queue.holding" if reason else "queue.released"
+            add_event(conn, kind, now, data={"reason": reason})
+
+        await self._write(work)
+
+    async def cancel_requests(self) -> list[str]:
+        """The evaluations under way that somebody wants cancelled."""
+        rows = await self._read(
+            lambda conn: conn.execute(
+                "SELECT id FROM evaluations WHERE cancel_requested = 1"
+                " AND state IN ('starting', 'running', 'scoring')"
+            ).fetchall()
+        )
+        return [row[0] for row in rows]
+
 
 def _claim(
     conn: Connection, *, limit: int, now: float, free_cpus: float, free_memory: int, held: str
 ) -> list[Evaluation]:
-    if limit < 1 or _queue_state(conn).paused:
+    if limit < 1 or read_queue_state(conn).paused:
         return []
     conn.execute(
-        "UPDATE evaluations SET ready = 1"
-        " WHERE state = 'queued' AND ready = 0 AND not_before <= ?",
+        "UPDATE evaluations SET ready = 1 WHERE state = 'queued' AND ready = 0 AND not_before <= ?",
         (now,),
     )
     claimed: list[Evaluation] = []
     while len(claimed) < limit:
         values = {
             "now": now,
-            "cpus": free_cpus + _CPU_SLACK,
+            "cpus": free_cpus + CPU_SLACK,
             "memory": free_memory,
             "held": held,
         }
@@ -227,62 +217,8 @@ def _give_back(claimed: Sequence[Evaluation], *, now: float) -> Callable[[Connec
     return work
 
 
-def _queue_state(conn: Connection) -> QueueState:
-    values = dict(
-        conn.execute("SELECT key, value FROM meta WHERE key IN ('paused', 'slots')").fetchall()
-    )
-    slots = values.get("slots")
-    return QueueState(values.get("paused") == "1", None if slots is None else int(slots))
-
-
 def _set_meta(conn: Connection, key: str, value: str) -> None:
     conn.execute(
         "INSERT INTO meta VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
         (key, value),
     )
-
-
-def _why_waiting(
-    conn: Connection,
-    *,
-    evaluation_id: str,
-    now: float,
-    free_cpus: float,
-    free_memory: int,
-    held_engines: frozenset[str],
-) -> Waiting:
-    row = conn.execute(
-        "SELECT evaluations.state, evaluations.priority, not_before, evaluations.batch,"
-        " lanes.engine, cpus, memory"
-        " FROM evaluations JOIN lanes ON lanes.id = lane WHERE evaluations.id = ?",
-        (evaluation_id,),
-    ).fetchone()
-    if row is None:
-        raise EvaluationNotFound(f"no evaluation {evaluation_id}")
-    state, priority, not_before, batch, engine, cpus, memory = row
-    if state != State.QUEUED:
-        return Waiting(State(state))
-    concurrency, running = _batch_load(conn, batch)
-    needs = (("cpus", cpus > free_cpus + _CPU_SLACK), ("memory", memory > free_memory))
-    return Waiting(
-        state=State.QUEUED,
-        paused=_queue_state(conn).paused,
-        ahead=conn.execute(_AHEAD, {"priority": priority, "id": evaluation_id}).fetchone()[0],
-        not_before=not_before if not_before is not None and not_before > now else None,
-        batch_limit=concurrency if concurrency is not None and running >= concurrency else None,
-        batch_running=running,
-        short_of=tuple(name for name, short in needs if short),
-        held=engine if engine in held_engines else None,
-    )
-
-
-def _batch_load(conn: Connection, batch: str | None) -> tuple[int | None, int]:
-    if batch is None:
-        return None, 0
-    limit = conn.execute("SELECT concurrency FROM batches WHERE name = ?", (batch,)).fetchone()
-    running = conn.execute(
-        "SELECT count(*) FROM evaluations"
-        " WHERE batch = ? AND state IN ('starting', 'running', 'scoring')",
-        (batch,),
-    ).fetchone()
-    return limit[0], running[0]

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from functools import partial
 from itertools import islice
-from pathlib import Path
 
 from evalbox.domain.state import FINAL
 from evalbox.store.blobs import GRACE, REMOVED_GRACE, Blobs, delete_unreferenced
@@ -38,9 +37,7 @@ class Removal(Blobs):
             )
             for one in found:
                 _remove(conn, one.id)
-                add_event(
-                    conn, "evaluation.removed", now, evaluation_id=one.id, batch=one.batch
-                )
+                add_event(conn, "evaluation.removed", now, evaluation_id=one.id, batch=one.batch)
 
         await self._write(work)
         await self.empty_trash()
@@ -79,9 +76,7 @@ class Removal(Blobs):
             delete(self.directory / name)
 
     def _collect(self, conn: Connection, *, names: list[str], older_than: float) -> int:
-        count = sum(
-            delete_unreferenced(conn, self.directory / name, older_than) for name in names
-        )
+        count = sum(delete_unreferenced(conn, self.directory / name, older_than) for name in names)
         _forget(conn, names)
         return count
 

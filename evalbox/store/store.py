@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Self
 
 from evalbox.domain.clock import Clock
-from evalbox.errors import StoreCorrupt, StoreError, StoreReadOnly
+from evalbox.errors import StoreError, StoreReadOnly
 from evalbox.store import migrate
-from evalbox.store.artifacts import Artifacts
 from evalbox.store.attempts import Attempts
 from evalbox.store.backup import Backup
 from evalbox.store.batches import Batches
+from evalbox.store.catalogue import Catalogue
 from evalbox.store.changes import Changes
 from evalbox.store.evaluations import Evaluations
-from evalbox.store.events import Events, read_last_seq
+from evalbox.store.events import Events
 from evalbox.store.files import translate_os
 from evalbox.store.outputs import Outputs
 from evalbox.store.queue import Queue
@@ -38,11 +38,10 @@ from evalbox.store.writer import Writer
 
 DATABASE = "evalbox.db"
 _READERS = 2
-_MAGIC = b"SQLite format 3\0"
 
 
 class Store(
-    Submission, Queue, Attempts, Evaluations, Batches, Events, Samples, Outputs, Artifacts,
+    Submission, Queue, Attempts, Evaluations, Batches, Events, Samples, Outputs, Catalogue,
     Removal, Backup,
 ):  # fmt: skip
     """A data directory: the database, the blobs, the files of the attempts.
@@ -66,18 +65,18 @@ class Store(
             if not readonly:
                 threads.append(await _start(database, open_writer))
                 await threads[0].run(lambda conn: migrate.migrate(conn, database))
-            readers = [await _start(database, opener) for _ in range(_READERS)]
-            threads += readers
-            box_id = await readers[0].run(lambda conn: _box_id(conn, database))
+            for _ in range(_READERS + 1):
+                threads.append(await _start(database, opener))
+            watcher, *readers = threads[-_READERS - 1 :]
+            box_id = await watcher.run(lambda conn: _box_id(conn, database))
         except BaseException as error:
             for thread in threads:
                 await thread.close()
             if isinstance(error, Error):
                 raise translate(error, database) from error
             raise
-        pool = Readers(readers, database)
-        changes = Changes(lambda: pool.run(read_last_seq))
-        store = cls(directory, clock, pool, changes, box_id)
+        changes = Changes(watcher)
+        store = cls(directory, clock, Readers(readers, database), changes, box_id)
         if not readonly:
             store._writer = Writer(threads[0], database, changes.announce)
             await store.empty_trash()
@@ -89,6 +88,7 @@ class Store(
         await self._readers.close()
         if self._writer is not None:
             await self._writer.close()
+        self.lock.release()
 
     async def __aenter__(self) -> Self:
         return self
@@ -113,40 +113,18 @@ def _prepare(directory: Path) -> None:
             )
         for name in ("blobs", "attempts"):
             (directory / name).mkdir(mode=0o700, exist_ok=True)
-        # Created here, so that its mode does not depend on the umask.
-        descriptor = os.open(directory / DATABASE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        os.close(descriptor)
     except (FileExistsError, NotADirectoryError) as error:
         raise StoreError(
             f"{error.filename} is a file, not a directory", hint="choose another data directory"
         ) from error
-    except IsADirectoryError as error:
-        raise StoreError(
-            f"{error.filename} is a directory, not a database", hint="move it aside"
-        ) from error
     except OSError as error:
         raise translate_os(error, directory) from error
-    _check_header(directory / DATABASE)
 
 
 def _inspect(directory: Path) -> None:
     if not (directory / DATABASE).is_file():
         raise StoreError(
             f"there is no evalbox data in {directory}", hint="check the path of the data directory"
-        )
-    _check_header(directory / DATABASE)
-
-
-def _check_header(database: Path) -> None:
-    try:
-        with database.open("rb") as file:
-            start = file.read(len(_MAGIC))
-    except OSError as error:
-        raise translate_os(error, database) from error
-    if start not in (b"", _MAGIC):
-        raise StoreCorrupt(
-            f"{database} is not a database, or its beginning is damaged",
-            hint="move it aside and bring back a backup with: evalbox restore FILE",
         )
 
 

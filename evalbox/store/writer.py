@@ -104,9 +104,7 @@ class Writer:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            group = [
-                self._waiting.popleft() for _ in range(min(_GROUP_LIMIT, len(self._waiting)))
-            ]
+            group = [self._waiting.popleft() for _ in range(min(_GROUP_LIMIT, len(self._waiting)))]
             await self._commit(group)
             # Lets those who wait for this group speak up before the next one is gathered.
             await asyncio.sleep(0)

@@ -54,9 +54,7 @@ def test_a_full_disk_is_not_the_programs_failure() -> None:
 
 
 @given(
-    st.sampled_from(
-        [Outcome.TIMEOUT, Outcome.OUTPUT_LIMIT, Outcome.DISK_LIMIT, Outcome.CANCELLED]
-    ),
+    st.sampled_from([Outcome.TIMEOUT, Outcome.OUTPUT_LIMIT, Outcome.DISK_LIMIT, Outcome.CANCELLED]),
     st.none() | st.builds(Exit, st.integers(0, 255), oom_killed=st.booleans()),
 )
 def test_what_we_stopped_is_said_to_be_stopped(cause: Outcome, ended: Exit | None) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import tarfile
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -67,6 +68,7 @@ def _header(path: str, kind: bytes, owner: Owner, mode: int, size: int) -> bytes
     info = tarfile.TarInfo(path.lstrip("/"))
     info.type, info.mode, info.size = kind, mode, size
     info.uid, info.gid = owner.uid, owner.gid
+    info.mtime = int(time.time())
     return info.tobuf(tarfile.PAX_FORMAT, errors="surrogateescape")
 
 

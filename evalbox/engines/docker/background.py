@@ -29,9 +29,7 @@ class Background:
         """The result of ``work``, which goes on to its end when the caller is cancelled."""
         return await asyncio.shield(self.start(work))
 
-    async def make(
-        self, work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]]
-    ) -> T:
+    async def make(self, work: Coroutine[Any, Any, T], undo: Callable[[T], Awaitable[None]]) -> T:
         """Like ``finish``, but undoes what was made when the caller is cancelled."""
         task = self.start(work)
         try:

@@ -18,15 +18,16 @@ class Meter(Protocol):
         ...
 
 
-def meter_of(pid: int) -> Meter | None:
-    """The meter of the control group that process ``pid`` of this host is in.
+def meter_of(pid: int, container: str) -> Meter | None:
+    """The meter of a container's control group, which its process ``pid`` on this host is in.
 
-    None where its files cannot be read: the engine runs elsewhere, or the process has gone.
+    None where that cannot be read: the engine runs elsewhere, or the process has gone.
     """
     try:
         groups = _groups(Path(f"/proc/{pid}/cgroup").read_text())
     except OSError:
         return None
+    groups = {name: path for name, path in groups.items() if container in path}
     mounts = _mounts()
     if "memory" in groups and "memory" in mounts:
         paths = {
@@ -35,7 +36,7 @@ def meter_of(pid: int) -> Meter | None:
             if name in groups and name in mounts
         }
         meter: Meter = MeterV1(**paths)
-    elif "" in groups and "" in mounts and groups[""] != "/":
+    elif "" in groups and "" in mounts:
         meter = MeterV2(Path(mounts[""] + groups[""]))
     else:
         return None

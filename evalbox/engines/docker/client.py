@@ -6,13 +6,14 @@ docker-py is imported by the first call, in a thread: its import takes 190 ms.
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from evalbox.engines.docker.faults import translated
+from evalbox.engines.docker.faults import translated, unreachable
 from evalbox.engines.docker.wire import Address, Connection, Request, connect
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class Client:
         self._lock = threading.Lock()
         self._api: APIClient | None = None
 
-    async def call(self, function: Callable[[APIClient], T]) -> T:
-        """The result of ``function``, which gets docker-py's client, in a thread.
+    async def call(self, function: Callable[[Any], T]) -> T:
+        """The result of ``function``, which gets docker-py's ``APIClient``, in a thread.
 
         Raises the errors of ``faults``. A call that is cancelled still runs to its end.
         """
@@ -58,13 +59,22 @@ class Client:
         finally:
             connection.close()
 
+    async def ask(self, request: Request) -> Any:
+        """The answer to a request that may take as long as a sandbox lives; no thread waits."""
+        async with self.opened(request) as connection:
+            answer = b"".join([piece async for piece in connection.pieces()])
+        try:
+            return json.loads(answer)
+        except ValueError as error:
+            raise unreachable(ConnectionError("it hung up before it answered")) from error
+
     def close(self) -> None:
         """Lets go of threads and connections; calls under way end by themselves."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._api is not None:
             self._api.close()
 
-    def _run(self, function: Callable[[APIClient], T]) -> T:
+    def _run(self, function: Callable[[Any], T]) -> T:
         from docker.errors import DockerException
         from requests.exceptions import RequestException
         from urllib3.exceptions import HTTPError

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
@@ -10,25 +11,27 @@ from evalbox.engines.base import LABEL_BOX, Check, Image, Profile, SandboxInfo
 from evalbox.engines.docker.archive import Owner, directory_archive
 from evalbox.engines.docker.background import Background
 from evalbox.engines.docker.client import Client
-from evalbox.engines.docker.faults import Refused
-from evalbox.engines.docker.identity import Identities, Identity
+from evalbox.engines.docker.faults import CONFLICT, Refused
+from evalbox.engines.docker.health import TRIAL_BOX, Health
+from evalbox.engines.docker.identity import Identities
 from evalbox.engines.docker.images import Images
 from evalbox.engines.docker.network import Networks
 from evalbox.engines.docker.removal import Remover
-from evalbox.engines.docker.sandbox import CONFLICT, Container, DockerSandbox
-from evalbox.engines.docker.spec import LABEL_ENGINE, Kind, container
-from evalbox.engines.docker.wire import Address, Request
-from evalbox.errors import EngineError, EngineUnavailable, SandboxGone
+from evalbox.engines.docker.sandbox import Container, DockerSandbox
+from evalbox.engines.docker.spec import LABEL_ENGINE, Kind, container_options
+from evalbox.engines.docker.wire import Address, Connection, Request
+from evalbox.errors import EngineError, SandboxGone
 
 _PREFIX = "evalbox-"
+_ALIVE = ("running", "paused", "restarting")
 
 
 class DockerEngine:
     """Sandboxes on gVisor's kernel (``gvisor``) or on the host's own (``runc``).
 
     ``docker_host`` None is DOCKER_HOST of the environment, else the socket of the system.
-    ``threads`` bounds the calls under way at once. ``runtime`` and ``runtime_net`` are the names
-    under which gVisor is registered without and with a network.
+    ``threads`` bounds the calls under way at once. ``runtime`` and ``runtime_net`` are the names of
+    the runtimes for sandboxes without and with a network.
     """
 
     warmable = True
@@ -53,10 +56,24 @@ class DockerEngine:
         self._client = Client(address, threads)
         self._background = Background()
         self._identities = Identities(self._client)
-        self._networks = Networks(self._client)
+        self._networks = Networks(self._client, gvisor=gvisor, local=bool(address.path))
         self._remover = Remover(self._client, local=bool(address.path))
-        self._sandboxes: weakref.WeakSet[DockerSandbox] = weakref.WeakSet()
+        self._health = Health(self._client, self._kind)
         self.images = Images(self._client)
+        self._sandboxes: weakref.WeakSet[DockerSandbox] = weakref.WeakSet()
+        # Containers that are being made belong to nobody yet: ``reap`` must know of them.
+        self._register = asyncio.Lock()
+        self._making: set[str] = set()
+        self._reaps: list[set[str]] = []
+
+    async def check(self, image: str | None = None) -> Sequence[Check]:
+        async def create(profile: Profile) -> DockerSandbox:
+            return await self.create(profile, labels={LABEL_BOX: TRIAL_BOX})
+
+        return [check async for check in self._health.checks(create, image)]
+
+    async def ping(self) -> None:
+        await self._health.ping()
 
     async def image(self, reference: str) -> Image:
         return await self.images.get(reference)
@@ -75,9 +92,7 @@ class DockerEngine:
         found = await self._client.call(
             lambda api: api.containers(all=True, filters={"label": labels})
         )
-        return [
-            SandboxInfo(item["Id"], item["State"] in _RUNNING, item["Labels"]) for item in found
-        ]
+        return [SandboxInfo(item["Id"], item["State"] in _ALIVE, item["Labels"]) for item in found]
 
     async def adopt(self, sandbox_id: str) -> DockerSandbox:
         found = await self._client.call(lambda api: api.inspect_container(sandbox_id))
@@ -110,12 +125,79 @@ class DockerEngine:
         self, profile: Profile, labels: Mapping[str, str], name: str | None
     ) -> DockerSandbox:
         identity = await self._identities.of(profile)
-        settings = await self._settings(profile, identity.owner, labels)
-        container_id = await self._created(settings, name)
+        container_id = await self._created(profile, identity.owner, labels, name)
+        attached: Connection | None = None
         try:
-            return await self._started(container_id, profile, identity)
+            if identity.give:
+                archive = directory_archive(profile.workdir, identity.owner)
+                await self._client.call(lambda api: api.put_archive(container_id, "/", archive))
+            attached = await self._client.open(_attach(container_id))
+            return self._sandbox(await self._started(container_id), attached)
         except BaseException:
+            if attached is not None:
+                attached.close()
             self._making.discard(container_id)
             await self._remover.remove(container_id)
             await self._remover.sweep(container_id)
             raise
+
+    async def _created(
+        self, profile: Profile, owner: Owner, labels: Mapping[str, str], name: str | None
+    ) -> str:
+        network = await self._networks.options(profile.network)
+        options: dict[str, Any] = {
+            "name": None if name is None else _PREFIX + name,
+            "labels": {**labels, LABEL_ENGINE: self.name},
+        }
+
+        async def create() -> str:
+            async with self._register:
+                made = await self._client.call(
+                    lambda api: api.create_container(
+                        **container_options(api, self._kind, profile, owner, network), **options
+                    )
+                )
+                container_id = str(made["Id"])
+                for known in (self._making, *self._reaps):
+                    known.add(container_id)
+                return container_id
+
+        try:
+            return await create()
+        except Refused as error:
+            if name is None or error.status != CONFLICT:
+                raise
+        await self._remover.remove(_PREFIX + name)
+        return await create()
+
+    async def _started(self, container_id: str) -> dict[str, Any]:
+        def start(api: Any) -> dict[str, Any]:
+            api.start(container_id)
+            return dict(api.inspect_container(container_id))
+
+        found = await self._client.call(start)
+        if not found["State"]["Running"]:
+            raise EngineError(
+                f"the sandbox ended as it began: {found['State']['Error'] or 'no reason is known'}",
+                hint="the image needs a working /bin/sh",
+            )
+        return found
+
+    def _sandbox(self, found: dict[str, Any], attached: Connection | None) -> DockerSandbox:
+        state = found["State"]
+        uid, _, gid = found["Config"]["User"].partition(":")
+        container = Container(
+            id=found["Id"],
+            owner=Owner(int(uid), int(gid)),
+            pid=int(state["Pid"] or 0),
+            gvisor=self._kind.gvisor,
+            running=bool(state["Running"]),
+        )
+        sandbox = DockerSandbox(self._client, self._background, self._remover, container, attached)
+        self._sandboxes.add(sandbox)
+        return sandbox
+
+
+def _attach(container_id: str) -> Request:
+    streams: dict[str, str | int] = {"stream": 1, "stdin": 1, "stdout": 1, "stderr": 1}
+    return Request("POST", f"/containers/{container_id}/attach", streams, upgrade=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from evalbox.errors import EngineError, EngineUnavailable, ImageNotFound, SandboxGone
 
 RUNTIME_REMEDY = "install gVisor and register its runtimes: packaging/quickstart.sh does both"
+#: The HTTP status of what cannot be done in the state that something is in.
+CONFLICT = 409
 _RUNTIME_SIGNS = (
     "unknown runtime",
     "unknown or invalid runtime",

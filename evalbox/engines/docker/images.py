@@ -1,21 +1,27 @@
-"""Images that sandboxes are made from: finding, loading, removing and building them."""
+"""Images that sandboxes are made from: finding, loading, pulling and removing them."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from evalbox.engines.base import Image
+from evalbox.engines.docker import recipe
+from evalbox.engines.docker.build import Builder
 from evalbox.engines.docker.client import Client
-from evalbox.errors import ImageNotFound
+from evalbox.engines.docker.faults import CONFLICT, Refused
+from evalbox.engines.docker.streams import Progress, pieces, told
+from evalbox.errors import Conflict, EngineError, FileMissing, ImageNotFound, InvalidInput
 
-BASE = "evalbox/base:latest"
+_LOADED = ("Loaded image: ", "Loaded image ID: ")
 
 
 class Images:
+    """The images of one Docker engine, which all of its users share."""
+
     def __init__(self, client: Client) -> None:
         self._client = client
 
@@ -26,25 +32,102 @@ class Images:
         except ImageNotFound as error:
             raise ImageNotFound(
                 f"there is no image {reference}",
-                hint="make the base image with: evalbox images build; see what is there with: "
-                "evalbox images list",
+                hint="evalbox images list shows what is there; evalbox images build makes the "
+                "base image, evalbox images load brings one in from a file",
             ) from error
+
+    async def list(self) -> Sequence[Image]:
+        """Those that have a name, newest first."""
+        found = await self._client.call(lambda api: api.images())
+        return [_image(item) for item in found if _names(item)]
+
+    async def build_base(
+        self, progress: Progress, *, force: bool = False, mirror: str = recipe.MIRROR
+    ) -> Image:
+        """The base image, built where it is missing or of an older recipe, or by ``force``.
+
+        ``mirror`` is where Debian's packages come from. Raises ``ImageBuildError``.
+        """
+        found = await self._client.call(lambda api: api.images(recipe.BASE))
+        labels = (found[0].get("Labels") or {}) if found else {}
+        if force or labels.get(recipe.LABEL) != recipe.VERSION:
+            await Builder(self._client, progress, mirror).build()
+        return await self.get(recipe.BASE)
+
+    async def load(self, archive: Path) -> Sequence[Image]:
+        """What ``docker save`` wrote. Raises ``FileMissing``, and ``InvalidInput`` for no image."""
+
+        def load(api: Any) -> list[str]:
+            with archive.open("rb") as source:
+                return list(told(api.load_image(pieces(source))))
+
+        if not archive.is_file():
+            raise FileMissing(f"there is no file {archive}")
+        try:
+            lines = await self._client.call(load)
+        except (Refused, EngineError) as error:
+            raise InvalidInput(
+                f"{archive} holds no image: {error.message}",
+                hint="make such a file with: docker save -o FILE IMAGE",
+            ) from error
+        names = [line.removeprefix(mark) for line in lines for mark in _LOADED if mark in line]
+        return [await self.get(name) for name in names]
+
+    async def remove(self, reference: str) -> None:
+        """Raises ``ImageNotFound``, and ``Conflict`` while a container is made from it."""
+        await self.get(reference)
+        try:
+            await self._client.call(lambda api: api.remove_image(reference))
+        except Refused as error:
+            if error.status != CONFLICT:
+                raise
+            raise Conflict(
+                f"image {reference} is in use: {error.message}",
+                hint="wait until what runs with it has ended",
+            ) from error
+
+    async def pull(self, reference: str, progress: Progress) -> Image:
+        """From the registry that ``reference`` names. Raises ``EngineError`` where that fails."""
+        loop = asyncio.get_running_loop()
+
+        def pull(api: Any) -> None:
+            from docker.utils import parse_repository_tag
+
+            name, tag = parse_repository_tag(reference)
+            for line in told(api.pull(name, tag=tag or "latest", stream=True)):
+                loop.call_soon_threadsafe(progress, line)
+
+        try:
+            await self._client.call(pull)
+        except (ImageNotFound, EngineError) as error:
+            raise EngineError(
+                f"image {reference} cannot be pulled: {error.message}",
+                hint="where no registry can be reached, use: evalbox images load FILE",
+            ) from error
+        return await self.get(reference)
 
 
 def _image(found: dict[str, Any]) -> Image:
+    """From the engine's list of images, or from its answer about one of them."""
+    names = _names(found)
     digests = found.get("RepoDigests") or [found["Id"]]
     return Image(
         id=found["Id"],
-        digest=str(digests[0]),
-        names=tuple(found.get("RepoTags") or ()),
+        digest=str(digests[0]) if "<none>" not in digests[0] else found["Id"],
+        names=names,
         size=int(found["Size"]),
         created_at=_timestamp(found.get("Created")),
     )
 
 
-def _timestamp(text: str | None) -> float | None:
-    """The engine writes nanoseconds, which Python's parser cuts to microseconds."""
+def _names(found: dict[str, Any]) -> tuple[str, ...]:
+    return tuple(name for name in found.get("RepoTags") or () if "<none>" not in name)
+
+
+def _timestamp(value: str | int | None) -> float | None:
+    if isinstance(value, int):
+        return float(value)
     try:
-        return datetime.fromisoformat(text).timestamp() if text else None
+        return datetime.fromisoformat(value).timestamp() if value else None
     except ValueError:
         return None

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
 
 from evalbox.domain.evaluation import Network
 from evalbox.engines.docker.client import Client
-
-if TYPE_CHECKING:
-    from docker import APIClient
+from evalbox.engines.docker.faults import CONFLICT
 
 NAME = "evalbox"
 
+#: Where a host says which name servers there are; the first is the true list where systemd
+#: stands in between.
+_RESOLVERS = (Path("/run/systemd/resolve/resolv.conf"), Path("/etc/resolv.conf"))
+
 
 class Networks:
-    """Makes the bridge network for sandboxes that may reach the world, when one is first needed.
+    """The bridge network of the sandboxes that may reach the world; they do not reach each other.
 
-    Sandboxes on it do not reach each other.
+    ``local``: whether the engine runs on this host.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, *, gvisor: bool, local: bool) -> None:
         self._client = client
-        self._there = False
+        self._own_resolver = gvisor and local
         self._lock = asyncio.Lock()
 
     async def options(self, network: Network) -> dict[str, Any]:
@@ -30,19 +35,45 @@ class Networks:
         if network is Network.NONE:
             return {"network_mode": "none"}
         async with self._lock:
-            if not self._there:
-                await self._client.call(_ensure)
-                self._there = True
-        return {"network_mode": NAME}
+            await self._client.call(_ensure)
+        options: dict[str, Any] = {"network_mode": NAME}
+        # gVisor's own network stack does not reach Docker's name server on the loopback, which is
+        # the only one that a network other than the default one gets.
+        if self._own_resolver and (resolver := await asyncio.to_thread(_resolver)):
+            options["binds"] = [f"{resolver}:/etc/resolv.conf:ro"]
+        return options
 
 
-def _ensure(api: APIClient) -> None:
+def _ensure(api: Any) -> None:
     if any(item["Name"] == NAME for item in api.networks(names=[NAME])):
         return
-    api.create_network(
-        NAME,
-        driver="bridge",
-        check_duplicate=True,
-        options={"com.docker.network.bridge.enable_icc": "false"},
-        labels={"evalbox": "network"},
-    )
+    try:
+        api.create_network(
+            NAME,
+            driver="bridge",
+            check_duplicate=True,
+            options={"com.docker.network.bridge.enable_icc": "false"},
+            labels={"evalbox": "network"},
+        )
+    except Exception as error:
+        if getattr(error, "status_code", None) != CONFLICT:
+            raise
+
+
+def _resolver() -> Path | None:
+    """A file of the host with a name server that can be reached from elsewhere."""
+    for path in _RESOLVERS:
+        with suppress(OSError):
+            words = [line.split() for line in path.read_text().splitlines()]
+            if any(
+                _reachable(word[1]) for word in words if word[:1] == ["nameserver"] and word[1:]
+            ):
+                return path
+    return None
+
+
+def _reachable(server: str) -> bool:
+    try:
+        return not ip_address(server.partition("%")[0]).is_loopback
+    except ValueError:
+        return False

@@ -32,7 +32,7 @@ def serving() -> list[Process]:
     import psutil
 
     now = time.time()
-    found = []
+    found: list[Process] = []
     for process in psutil.process_iter(["name", "cmdline", "create_time"]):
         words = process.info["cmdline"] or []
         name = process.info["name"] or ""

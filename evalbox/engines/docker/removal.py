@@ -12,7 +12,6 @@ from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import Refused
 from evalbox.errors import EngineError, SandboxGone
 
-_CONFLICT = 409
 _PATIENCE = 10.0
 _PAUSE = 0.05
 #: A container's processes are given this long to go after it: seconds.

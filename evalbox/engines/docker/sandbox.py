@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 
 from evalbox.domain.attempt import Usage
-from evalbox.engines.base import Chunk, Exit, Launch, Stream
+from evalbox.engines.base import Chunk, Exit, Launch, SourceFile, Stream
 from evalbox.engines.docker.archive import Owner, files_archive
 from evalbox.engines.docker.background import Background
 from evalbox.engines.docker.client import Client
-from evalbox.engines.docker.faults import Refused, unreachable
+from evalbox.engines.docker.faults import CONFLICT, Refused
 from evalbox.engines.docker.frames import Demultiplexer
 from evalbox.engines.docker.gauge import Gauge
 from evalbox.engines.docker.keeper import Keeper
@@ -19,8 +19,6 @@ from evalbox.engines.docker.removal import Remover
 from evalbox.engines.docker.script import LAUNCHED, Plan, may_inline, plan
 from evalbox.engines.docker.wire import Connection, Request
 from evalbox.errors import EngineError, SandboxGone
-
-CONFLICT = 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +81,7 @@ class DockerSandbox:
             return
         script = (await self._planned(launch)).script
         self._launch = launch
+        self._gauge.watch()
         if self._attached is None:
             await self._launch_adopted(script)
         elif self._attached.ended:
@@ -100,8 +99,6 @@ class DockerSandbox:
                     yield chunk
         finally:
             connection.close()
-        # The control group outlives the output by some 70 ms: the last chance to read it.
-        self._gauge.sample()
         await self.wait()
 
     async def artifacts(self) -> AsyncIterator[bytes]:
@@ -135,6 +132,7 @@ class DockerSandbox:
 
     def let_go(self) -> None:
         """Hangs up; the sandbox lives on."""
+        self._gauge.close()
         if self._attached is not None:
             self._attached.close()
         if self._ending is not None:
@@ -170,14 +168,7 @@ class DockerSandbox:
         return Request("GET", f"/containers/{self.id}/logs", query)
 
     async def _end(self) -> Exit:
-        answer = b""
-        async with self._client.opened(
-            Request("POST", f"/containers/{self.id}/wait")
-        ) as connection:
-            async for piece in connection.pieces():
-                answer += piece
-        if not answer.strip():
-            raise unreachable(ConnectionError("it hung up while a sandbox was running"))
+        await self._client.ask(Request("POST", f"/containers/{self.id}/wait"))
         found = await self._client.call(lambda api: api.inspect_container(self.id))
         state = found["State"]
         return Exit(
@@ -191,13 +182,15 @@ def _contents(launch: Launch) -> dict[str, bytes]:
     sources = {file.path: file for file in launch.files}
     if launch.stdin is not None:
         sources[""] = launch.stdin
-    contents = {}
-    for path, file in sources.items():
-        try:
-            with file.source.open("rb") as source:
-                contents[path] = source.read(file.size + 1)
-        except OSError as error:
-            raise EngineError(f"the file for {path or 'standard input'} cannot be read: {error}") from error
-        if len(contents[path]) != file.size:
-            raise EngineError(f"the file for {path or 'standard input'} is not of the size recorded")
-    return contents
+    return {path: _content(path or "standard input", file) for path, file in sources.items()}
+
+
+def _content(name: str, file: SourceFile) -> bytes:
+    try:
+        with file.source.open("rb") as source:
+            content = source.read(file.size + 1)
+    except OSError as error:
+        raise EngineError(f"the file for {name} cannot be read: {error}") from error
+    if len(content) != file.size:
+        raise EngineError(f"the file for {name} is not of the size recorded: {file.source}")
+    return content

@@ -44,7 +44,7 @@ class Kind:
         return self.runtime if network is Network.NONE else self.runtime_net
 
 
-def container(
+def container_options(
     api: APIClient, kind: Kind, profile: Profile, owner: Owner, network: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Arguments for docker-py's ``create_container``. ``network``: host options of the network."""

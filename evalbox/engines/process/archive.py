@@ -6,15 +6,20 @@ taken from the directory before it, and only into what is a real directory.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import posixpath
 import stat
 import tarfile
-from collections.abc import Iterable, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+
+from evalbox.engines.process.job import PIECE, readable
+from evalbox.errors import EngineError
 
 #: Deeper directories are left out: each takes a file descriptor.
 DEPTH = 64
@@ -32,6 +37,32 @@ def pack(root: Path, workdir: str, paths: Iterable[str], out: IO[bytes]) -> None
             with _parent(root, inside) as (parent, last):
                 if parent is not None:
                     _add(archive, parent, last, name, DEPTH)
+
+
+async def stream(
+    packer: Executor, root: Path, workdir: str, paths: Sequence[str]
+) -> AsyncGenerator[bytes, None]:
+    """The same in pieces, as fast as they are asked for. Raises ``EngineError``."""
+    reader, writer = os.pipe()
+    os.set_blocking(reader, False)
+    loop = asyncio.get_running_loop()
+    packing = loop.run_in_executor(packer, _pack_into, root, workdir, paths, writer)
+    try:
+        await readable([reader])
+        while data := os.read(reader, PIECE):
+            yield data
+            await readable([reader])
+    finally:
+        # Without a reader the packer ends at its next write.
+        os.close(reader)
+        await asyncio.shield(asyncio.gather(packing, return_exceptions=True))
+    if (error := packing.exception()) is not None:
+        raise EngineError(f"{root}: artifacts not packed: {error}") from error
+
+
+def _pack_into(root: Path, workdir: str, paths: Sequence[str], writer: int) -> None:
+    with contextlib.suppress(BrokenPipeError), open(writer, "wb") as out:
+        pack(root, workdir, paths, out)
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from evalbox.engines.base import SourceFile
+from evalbox.engines.spawn import host_environment
 from evalbox.errors import EngineError
 
 
@@ -53,12 +54,11 @@ def remove(directory: Path) -> None:
         if _run("rm", "-rf", directory) == 0:
             return
     if os.path.lexists(directory):
-        raise EngineError(
-            f"{directory}: could not be removed", hint=f"as root: rm -rf {directory}"
-        )
+        raise EngineError(f"{directory}: could not be removed", hint=f"as root: rm -rf {directory}")
 
 
 def _run(*words: str | Path) -> int:
-    return subprocess.run(
-        words, stdin=subprocess.DEVNULL, capture_output=True, check=False
-    ).returncode
+    done = subprocess.run(
+        words, stdin=subprocess.DEVNULL, capture_output=True, check=False, env=host_environment()
+    )
+    return done.returncode

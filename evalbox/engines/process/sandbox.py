@@ -5,83 +5,91 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-import resource
-import shutil
-import subprocess
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any
 
 from evalbox.domain.attempt import Usage
 from evalbox.engines.base import Chunk, Exit, Launch, Profile, Stream
 from evalbox.engines.process import archive, files, processes
-from evalbox.errors import EngineError, EngineUnavailable, SandboxGone
+from evalbox.engines.process.job import PIECE, Job, readable, spawn
+from evalbox.errors import EngineError, InvalidInput, SandboxGone
 
-PIECE = 64 * 1024
-#: The most that a pipe holds; what comes on top after the end is written by a runaway.
-_PIPE_LIMIT = 1 << 20
-_WATCH_INTERVAL = 0.5
+#: The most that a pipe holds. What still comes after that is written by something that got away.
+_PIPE_SIZE = 1 << 20
+_WATCH_FIRST, _WATCH_INTERVAL = 0.05, 0.5
 _KILLED = Exit(code=137, signal=9)
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    pid: int
-    pidfd: int
-    pipes: Mapping[Stream, int]
+_EXHAUSTED = Exit(
+    code=137, signal=9, oom_killed=True,
+    error="its processes together used more memory than the limit",
+)  # fmt: skip
 
 
 class ProcessSandbox:
-    def __init__(self, sandbox_id: str, directory: Path, profile: Profile, packer: Executor) -> None:
-        self.id = sandbox_id
-        self.directory = directory
-        self.root = directory / "root"
+    """``on_destroyed`` is called once it is gone; ``packer`` runs what blocks for long."""
+
+    def __init__(
+        self,
+        sandbox_id: str,
+        directory: Path,
+        profile: Profile,
+        packer: Executor,
+        on_destroyed: Callable[[str], None],
+    ) -> None:
+        self._id = sandbox_id
+        self._directory = directory
+        self._root = directory / "root"
         self._profile = profile
         self._packer = packer
+        self._on_destroyed = on_destroyed
         self._launch: Launch | None = None
-        self._launching: asyncio.Task[None] | None = None
-        self._running: _Running | None = None
-        self._launched = asyncio.Event()
+        self._starting: asyncio.Task[None] | None = None
+        self._job: Job | None = None
+        self._begun = asyncio.Event()
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
-        self._finishing: asyncio.Task[None] | None = None
-        self._watching: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
         self._usage = Usage()
         self._exhausted = False
         self._destroyed = False
+
+    @property
+    def id(self) -> str:
+        return self._id
+
+    @property
+    def running(self) -> bool:
+        return not self._exit.done()
 
     async def prepare(self, launch: Launch) -> None:
         self._check()
 
     async def launch(self, launch: Launch) -> None:
         self._check()
-        if self._launching is None and not self._exit.done():
+        if self._starting is None and self.running:
             self._launch = launch
-            self._launching = asyncio.create_task(self._start(launch))
-        if self._launching is not None:
+            self._starting = self._own(self._start(launch))
+        if self._starting is not None:
             # A launch that was begun is finished also when nobody waits for it any more.
-            await asyncio.shield(self._launching)
+            await asyncio.shield(self._starting)
 
     async def output(self, skip: Mapping[Stream, int] | None = None) -> AsyncIterator[Chunk]:
         left = dict(skip) if skip else {}
-        await self._launched.wait()
-        pipes = dict(self._running.pipes) if self._running else {}
-        while pipes and not self._exit.done():
-            await self._readable(pipes.values())
-            for stream, pipe in list(pipes.items()):
-                data = _read(pipe)
-                if data == b"":
-                    del pipes[stream]
-                elif data and (rest := _skip(data, stream, left)):
-                    yield Chunk(stream, rest)
+        await self._begun.wait()
+        job = self._job
+        if job is None:
+            return
+        while job.pipes and not self._exit.done():
+            await readable(job.pipes.values(), self._exit)
+            for chunk in _after(job.take(), left):
+                yield chunk
         await asyncio.shield(self._exit)
-        for stream, pipe in pipes.items():
-            drained = 0
-            while drained < _PIPE_LIMIT and (data := _read(pipe)):
-                drained += len(data)
-                if rest := _skip(data, stream, left):
-                    yield Chunk(stream, rest)
+        for _ in range(_PIPE_SIZE // PIECE):
+            for chunk in _after(chunks := job.take(), left):
+                yield chunk
+            if not chunks:
+                return
 
     async def artifacts(self) -> AsyncIterator[bytes]:
         await asyncio.shield(self._exit)
@@ -89,19 +97,10 @@ class ProcessSandbox:
         launch = self._launch
         if launch is None or not launch.artifacts:
             return
-        reader, writer = os.pipe()
-        os.set_blocking(reader, False)
-        loop = asyncio.get_running_loop()
-        packing = loop.run_in_executor(self._packer, self._pack, launch, writer)
-        try:
-            while data := await _next(reader):
-                yield data
-        finally:
-            os.close(reader)
-            # Without a reader the packer ends at its next write.
-            await asyncio.shield(asyncio.gather(packing, return_exceptions=True))
-        if (error := packing.exception()) is not None:
-            raise EngineError(f"artifacts of {self.id}: {error}") from error
+        packed = archive.stream(self._packer, self._root, launch.workdir, launch.artifacts)
+        async with contextlib.aclosing(packed) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def wait(self) -> Exit:
         return await asyncio.shield(self._exit)
@@ -109,19 +108,31 @@ class ProcessSandbox:
     async def usage(self) -> Usage | None:
         if self._destroyed:
             return None
-        if self._running is not None and not self._exit.done():
-            self._note(await asyncio.to_thread(self._measure))
-        disk = await asyncio.to_thread(files.size, self.root)
-        return replace(self._usage, disk=disk)
+        await self._measure()
+        return replace(self._usage, disk=await asyncio.to_thread(files.size, self._root))
 
     async def kill(self) -> None:
-        self._check()
         await self._end()
 
     async def destroy(self) -> None:
         self._destroyed = True
         await self._end()
-        await asyncio.to_thread(files.remove, self.directory)
+        await self.detach()
+        await asyncio.to_thread(files.remove, self._directory)
+        self._on_destroyed(self.id)
+
+    async def detach(self) -> None:
+        """Lets go of everything but the process and its directory."""
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
+        if self._job is not None and self._job.pidfd >= 0:
+            asyncio.get_running_loop().remove_reader(self._job.pidfd)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._job is not None:
+            self._job.close()
 
     # --- within ---
 
@@ -129,35 +140,117 @@ class ProcessSandbox:
         if self._destroyed:
             raise SandboxGone(f"the sandbox {self.id} is gone")
 
+    def _own(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
     async def _start(self, launch: Launch) -> None:
         try:
-            self._running = await asyncio.to_thread(self._spawn, launch)
-        except (OSError, ValueError) as error:
-            self._launching = None
+            job = await asyncio.to_thread(self._spawn, launch)
+        except OSError as error:
+            self._starting = None
             raise EngineError(f"{self.id}: not launched: {error}") from error
-        loop = asyncio.get_running_loop()
-        loop.add_reader(self._running.pidfd, self._ended)
-        self._watching = asyncio.create_task(self._watch())
-        self._launched.set()
+        except ValueError as error:
+            self._starting = None
+            raise InvalidInput(f"what is to be launched cannot be: {error}") from error
+        self._job = job
+        self._begun.set()
+        asyncio.get_running_loop().add_reader(job.pidfd, self._on_end, job)
+        self._own(self._watch())
 
-    def _spawn(self, launch: Launch) -> _Running:
-        workdir = files.beneath(self.root, launch.workdir)
+    def _spawn(self, launch: Launch) -> Job:
+        if not launch.command:
+            raise ValueError("there is no command")
+        workdir = files.beneath(self._root, launch.workdir)
         workdir.mkdir(parents=True, exist_ok=True)
-        files.put(self.root, launch.workdir, launch.files)
-        with contextlib.ExitStack() as stack:
-            stdin: BinaryIO | int = subprocess.DEVNULL
-            if launch.stdin is not None:
-                stdin = stack.enter_context(launch.stdin.source.open("rb"))
-            out_reader, out_writer = _pipe(stack)
-            error_reader, error_writer = _pipe(stack)
-            process = subprocess.Popen(
-                [*self._limited(), *self._translated(launch)],
-                cwd=workdir,
-                env=self._environment(launch, workdir),
-                stdin=stdin,
-                stdout=out_writer,
-                stderr=error_writer,
-                start_new_session=True,
+        files.put(self._root, launch.workdir, launch.files)
+        known = {file.path for file in launch.files} | {launch.workdir}
+        return spawn(
+            [
+                str(files.beneath(self._root, word)) if word in known else word
+                for word in launch.command
+            ],
+            cwd=workdir,
+            env=self._environment(launch, workdir),
+            stdin=launch.stdin.source if launch.stdin else None,
+            limits=self._profile.limits,
+        )
+
+    def _environment(self, launch: Launch, workdir: Path) -> dict[str, str]:
+        return {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(workdir),
+            "LANG": "C.UTF-8",
+            "TMPDIR": str(self._root / "tmp"),
+            "EVALBOX_ROOT": str(self._root),
+            **launch.env,
+            processes.MARK: self.id,
+        }
+
+    def _on_end(self, job: Job) -> None:
+        asyncio.get_running_loop().remove_reader(job.pidfd)
+        self._own(self._finish(job))
+
+    async def _finish(self, job: Job) -> None:
+        # Until it is waited for, its number, which is its session's as well, is not given away.
+        await self._kill_all()
+        how, cpu_seconds = job.collect()
+        spent = max(self._usage.cpu_seconds, cpu_seconds)
+        self._usage = replace(self._usage, cpu_seconds=spent, memory=0, pids=0)
+        self._exit.set_result(_EXHAUSTED if self._exhausted and how.signal else how)
+
+    async def _end(self) -> None:
+        if self._starting is not None:
+            await asyncio.wait({self._starting})
+        if self._job is None:
+            self._begun.set()
+            if not self._exit.done():
+                self._exit.set_result(_KILLED)
+        elif not self._exit.done():
+            await self._kill_all()
+            await asyncio.shield(self._exit)
+
+    async def _kill_all(self) -> None:
+        session = self._job.pid if self._job else None
+        await asyncio.to_thread(processes.kill_all, self.id, session)
+
+    async def _watch(self) -> None:
+        pause, limit = _WATCH_FIRST, self._profile.limits.memory
+        while self.running:
+            await asyncio.sleep(pause)
+            pause = min(_WATCH_INTERVAL, pause * 2)
+            if await self._measure() > limit and self.running:
+                self._exhausted = True
+                await self._kill_all()
+
+    async def _measure(self) -> int:
+        """Notes the usage; the memory in use at this moment."""
+        job = self._job
+        if job is None or not self.running:
+            return 0
+        limit = self._profile.limits.memory
+        now = await asyncio.to_thread(processes.measure, self.id, job.pid, limit)
+        if self.running:
+            before = self._usage
+            self._usage = replace(
+                now,
+                cpu_seconds=max(before.cpu_seconds, now.cpu_seconds),
+                memory_peak=max(before.memory_peak, now.memory_peak),
+                read_bytes=max(before.read_bytes, now.read_bytes),
+                written_bytes=max(before.written_bytes, now.written_bytes),
             )
-            stack.pop_all()
-        raise NotImplementedError
+        return now.memory
+
+
+def _after(chunks: list[Chunk], left: dict[Stream, int]) -> list[Chunk]:
+    """The chunks less what is ``left`` to be skipped of each stream."""
+    rest = []
+    for chunk in chunks:
+        cut = min(left.get(chunk.stream, 0), len(chunk.data))
+        if cut:
+            left[chunk.stream] -= cut
+        if cut < len(chunk.data):
+            rest.append(Chunk(chunk.stream, chunk.data[cut:]))
+    return rest

@@ -1,0 +1,91 @@
+"""How many evaluations a second go through the whole scheduler when they do nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from evalbox.bench.report import Figure, Goal
+from evalbox.config.settings import Settings
+from evalbox.domain.evaluation import EvaluationSpec
+from evalbox.domain.state import State
+from evalbox.engines.fake import FakeEngine
+from evalbox.service.local import LocalBox
+
+_SLOTS = 64
+_SUBMIT_AT_ONCE = 5000
+
+
+async def no_ops(
+    settings: Settings,
+    directory: Path,
+    *,
+    depths: Sequence[int],
+    measured: int,
+    rounds: int,
+    progress: Callable[[str], None],
+) -> list[Figure]:
+    """For each depth, the rate while that many more wait in the queue."""
+    rates: dict[int, list[float]] = {depth: [] for depth in depths}
+    for number in range(rounds):
+        for depth in depths:
+            progress(f"no-op evaluations, {depth:,} queued, round {number + 1} of {rounds}")
+            where = directory / f"queue-{depth}-{number}"
+            rates[depth].append(await _rate(settings, where, depth, measured))
+    figures = [
+        Figure(
+            f"no-op evaluations, {depth:,} queued",
+            statistics.median(found),
+            "/s",
+            rounds,
+            Goal(">=", 3000),
+        )
+        for depth, found in rates.items()
+    ]
+    ratios = [
+        deep / shallow for deep, shallow in zip(rates[depths[-1]], rates[depths[0]], strict=True)
+    ]
+    figures.append(
+        Figure(
+            f"{depths[-1]:,} queued / {depths[0]:,} queued",
+            statistics.median(ratios),
+            "",
+            rounds,
+            Goal(">=", 0.8),
+        )
+    )
+    return figures
+
+
+async def _rate(settings: Settings, directory: Path, depth: int, measured: int) -> float:
+    unhindered = replace(
+        settings,
+        data_dir=directory,
+        engine="fake",
+        slots=_SLOTS,
+        memory_percent=100,
+        load_per_core=1000,
+        cpu_overcommit=1000,
+        memory_overcommit=1000,
+    )
+    box = await LocalBox.open(unhindered, work=True, engines=[FakeEngine()])
+    try:
+        await box.pause()
+        spec = EvaluationSpec(name="no-op", command=("true",), image="none", engine="fake")
+        for start in range(0, depth + measured, _SUBMIT_AT_ONCE):
+            await box.submit([spec] * min(_SUBMIT_AT_ONCE, depth + measured - start))
+        began = time.perf_counter()
+        await box.resume()
+        while (done := await _completed(box)) < measured:
+            await asyncio.sleep(0.02)
+        return done / (time.perf_counter() - began)
+    finally:
+        await box.close(drain=0)
+
+
+async def _completed(box: LocalBox) -> int:
+    return (await box.queue()).states.get(State.COMPLETED, 0)

@@ -1,0 +1,156 @@
+"""What of this machine evalbox needs, each thing tried, with the remedy where it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+import shutil
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+import psutil
+
+from evalbox.config.settings import Settings
+from evalbox.domain.limits import GIB, MIB
+from evalbox.domain.quantity import format_size
+from evalbox.engines.base import Check
+from evalbox.engines.registry import make_engine
+from evalbox.errors import EvalboxError
+from evalbox.store.lock import DataDirectoryLock
+
+__all__ = ["Check", "diagnose", "require_engine"]
+
+_MEMORY_NEEDED = 1 * GIB
+#: Before this the clock has certainly not been set.
+_RELEASED = 1_750_000_000.0
+
+
+async def require_engine(settings: Settings, name: str) -> None:
+    """Raises ``EngineUnavailable``, with the remedy, where no sandbox could be made now."""
+    engine = make_engine(name, docker_host=settings.docker_host)
+    try:
+        await engine.ping()
+    finally:
+        await engine.close()
+
+
+async def diagnose(
+    settings: Settings, *, engines: Sequence[str] = ("gvisor", "runc")
+) -> AsyncIterator[Check]:
+    """Every check, as soon as it is known."""
+    for check in _machine():
+        yield check
+    yield await asyncio.to_thread(_data_directory, settings.data_dir)
+    yield await asyncio.to_thread(_disk, settings)
+    for name in engines:
+        async for check in _engine(settings, name):
+            yield check
+
+
+async def _engine(settings: Settings, name: str) -> AsyncIterator[Check]:
+    try:
+        engine = make_engine(name, docker_host=settings.docker_host)
+    except EvalboxError as error:
+        yield Check(f"engine {name}", "failure", error.message, error.hint)
+        return
+    needed = name == settings.engine
+    try:
+        for check in await engine.check(settings.image):
+            # What is not used by default is worth a warning only.
+            level = check.level if needed or check.level == "ok" else "warning"
+            yield Check(f"{name}: {check.name}", level, check.detail, check.remedy)
+    except EvalboxError as error:
+        level = "failure" if needed else "warning"
+        yield Check(f"engine {name}", level, error.message, error.hint)
+    finally:
+        await engine.close()
+
+
+def _machine() -> Iterator[Check]:
+    yield _python()
+    yield _kernel()
+    yield _cgroups()
+    yield _memory()
+    yield _clock()
+
+
+def _python() -> Check:
+    version = platform.python_version()
+    return Check("python", "ok", f"{version} at {sys.executable}")
+
+
+def _kernel() -> Check:
+    system = platform.system()
+    if system != "Linux":
+        return Check("kernel", "failure", f"{system}: not Linux", "run evalbox on Linux")
+    return Check("kernel", "ok", f"{platform.release()} {platform.machine()}")
+
+
+def _cgroups() -> Check:
+    root = Path("/sys/fs/cgroup")
+    if (root / "cgroup.controllers").exists():
+        controllers = (root / "cgroup.controllers").read_text().split()
+        missing = {"cpu", "memory", "pids"} - set(controllers)
+        if missing:
+            listed = ", ".join(sorted(missing))
+            remedy = "start the kernel without cgroup_disable"
+            return Check("cgroups", "failure", f"version 2 without {listed}", remedy)
+        return Check("cgroups", "ok", "version 2")
+    missing = {name for name in ("cpu", "memory", "pids") if not (root / name).is_dir()}
+    if missing:
+        listed = ", ".join(sorted(missing))
+        remedy = "mount the cgroup file systems, as systemd or cgroupfs-mount do"
+        return Check("cgroups", "failure", f"no controller for {listed}", remedy)
+    return Check("cgroups", "ok", "version 1")
+
+
+def _memory() -> Check:
+    memory = psutil.virtual_memory()
+    detail = f"{format_size(memory.available)} of {format_size(memory.total)} available"
+    if memory.available < _MEMORY_NEEDED:
+        return Check("memory", "warning", detail, "close other programs, or give lower limits")
+    return Check("memory", "ok", detail)
+
+
+def _clock() -> Check:
+    now = time.time()
+    shown = time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(now))
+    if now < _RELEASED:
+        return Check("clock", "failure", f"{shown} is past", "set the clock, best by NTP")
+    return Check("clock", "ok", shown)
+
+
+def _data_directory(directory: Path) -> Check:
+    nearest = directory
+    while not nearest.exists() and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        remedy = "move it away, or set another with --data-dir"
+        return Check("data directory", "failure", f"{nearest} is not a directory", remedy)
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        remedy = "make it yours, or set another with --data-dir"
+        return Check("data directory", "failure", f"{nearest} cannot be written", remedy)
+    if nearest != directory:
+        return Check("data directory", "ok", f"{directory}, to be made at the first use")
+    holder = DataDirectoryLock(directory).holder()
+    who = f"process {holder} runs its queue" if holder else "no process runs its queue"
+    return Check("data directory", "ok", f"{directory}; {who}")
+
+
+def _disk(settings: Settings) -> Check:
+    nearest = settings.data_dir
+    while not nearest.exists():
+        nearest = nearest.parent
+    free = shutil.disk_usage(nearest).free
+    detail = f"{format_size(free)} free for {settings.data_dir}"
+    if free < settings.disk_free:
+        needed = format_size(settings.disk_free)
+        return Check(
+            "disk", "failure", f"{detail}; nothing starts below {needed}", "free some space"
+        )
+    if free < settings.disk_free + 512 * MIB:
+        return Check("disk", "warning", detail, "free some space")
+    return Check("disk", "ok", detail)
