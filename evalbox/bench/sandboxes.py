@@ -108,7 +108,7 @@ async def _drain(
     unhindered = replace(
         settings, data_dir=directory, slots=slots, memory_percent=100, load_per_core=1000
     )
-    box = await LocalBox.open(unhindered, work=True, warm=slots, engines=[_Shared(engine)])
+    box = await LocalBox.open(unhindered, work=True, warm=slots, engines=[engine])
     try:
         await box.pause()
         spec = EvaluationSpec(name="bench", command=COMMAND, image=image, engine=engine.name)
@@ -124,17 +124,3 @@ async def _drain(
         return time.perf_counter() - began
     finally:
         await box.close(drain=0)
-
-
-class _Shared:
-    """An engine that several boxes use one after the other: it stays open."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self.name = engine.name
-
-    def __getattr__(self, name: str) -> object:
-        return getattr(self._engine, name)
-
-    async def close(self) -> None:
-        return None

@@ -131,6 +131,16 @@ class LazyGroup(click.Group):
                 formatter.write_dl([(name, text) for name, (_, text) in section.items()])
 
 
+def pass_session(function: Callable[..., int | None]) -> Callable[..., int | None]:
+    """Gives a function the session in front."""
+
+    @functools.wraps(function)
+    def call(**given: Any) -> int | None:
+        return function(click.get_current_context().ensure_object(Session), **given)
+
+    return call
+
+
 def with_session(
     function: Callable[..., Coroutine[Any, Any, int | None]],
 ) -> Callable[..., int | None]:

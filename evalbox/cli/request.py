@@ -29,6 +29,8 @@ from evalbox.tasks.script import MAX_SCRIPT, script
 
 MAX_REPEAT = 100_000
 MAX_STDIN = 1 * GIB
+#: What comes from a pipe is held in memory.
+_MAX_PIPE = 256 * MIB
 _STDIN = "/stdin"
 
 
@@ -82,7 +84,7 @@ class Request:
             else task.name,
             kind=task.kind,
             command=task.command,
-            image=options.plain_text(self.image or settings.image, field="image"),
+            image=options.plain_text(_first(self.image, settings.image), field="image"),
             engine=self._engine(settings),
             env=environment(self.env, self.env_file),
             artifacts=tuple(destination(path, field="--artifact") for path in self.artifact),
@@ -90,7 +92,9 @@ class Request:
             limits=self.limits(),
             priority=Priority[self.priority.upper()],
             retry=RetryPolicy(
-                retries=options.whole(self.retries or "0", field="retries", low=0, high=MAX_RETRIES)
+                retries=options.whole(
+                    _first(self.retries, "0"), field="retries", low=0, high=MAX_RETRIES
+                )
             ),
             not_before=start_time(self.at, self.after, now=now),
             batch=options.plain_text(self.batch, field="batch") if self.batch is not None else None,
@@ -99,8 +103,12 @@ class Request:
         )
         if self.user is not None:
             spec = replace(spec, user=options.plain_text(self.user, field="user"))
-        repeat = options.whole(self.repeat or "1", field="repeat", low=1, high=MAX_REPEAT)
+        repeat = options.whole(_first(self.repeat, "1"), field="repeat", low=1, high=MAX_REPEAT)
         return Prepared(spec, self._files(task), self._standard_input(), repeat)
+
+    def _retry(self) -> RetryPolicy:
+        text = _first(self.retries, "0")
+        return RetryPolicy(options.whole(text, field="retries", low=0, high=MAX_RETRIES))
 
     def _files(self, task: Task) -> tuple[TaskFile, ...]:
         sent = collect(self.file)
@@ -153,7 +161,7 @@ class Request:
                 hint="ask for it with --engine process, or set another engine",
                 field="engine",
             )
-        return options.engine_name(self.engine or settings.engine)
+        return options.engine_name(_first(self.engine, settings.engine))
 
     def _key(self) -> str | None:
         if self.idempotency_key is None:
@@ -164,21 +172,14 @@ class Request:
         if self.stdin is None:
             return None
         if self.stdin != "-":
-            path = Path(self.stdin)
-            try:
-                check_readable(path)
-                if path.stat().st_size > MAX_STDIN:
-                    raise InvalidInput(f"--stdin: {path}: is over {format_size(MAX_STDIN)}")
-            except OSError as error:
-                raise unreadable(path, error) from error
-            return path
+            return _file_or_pipe(Path(self.stdin))
         if self.path == "-":
             raise InvalidInput(
                 "standard input cannot be both the script and its input",
                 hint="put one of them into a file",
                 field="stdin",
             )
-        return _read_terminal_or_pipe(256 * MIB)
+        return _read_terminal_or_pipe(_MAX_PIPE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +205,23 @@ class Prepared:
             replace(spec, idempotency_key=f"{spec.idempotency_key}/{number}")
             for number in range(1, self.repeat + 1)
         ]
+
+
+def _file_or_pipe(path: Path) -> Path | bytes:
+    try:
+        check_readable(path)
+        if not path.is_file():
+            return read_bytes(path, limit=_MAX_PIPE)
+        if path.stat().st_size > MAX_STDIN:
+            raise InvalidInput(f"--stdin: {path}: is over {format_size(MAX_STDIN)}")
+    except OSError as error:
+        raise unreadable(path, error) from error
+    return path
+
+
+def _first(given: str | None, default: str) -> str:
+    """What was given, even where that is nothing and so a mistake to be told."""
+    return default if given is None else given
 
 
 def _read_terminal_or_pipe(limit: int) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from evalbox.cli import document, render, status
-from evalbox.cli.command import Command, with_session
+from evalbox.cli.command import Command, pass_session
 from evalbox.cli.fetch import Copied, copy_all
 from evalbox.cli.inert import inert_line
 from evalbox.cli.interrupt import on_interrupt
@@ -20,6 +21,7 @@ from evalbox.cli.session import Session
 from evalbox.cli.watch import Watch, conclude
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_duration, format_size
+from evalbox.domain.state import FINAL
 from evalbox.service.box import Box
 
 _BEHIND = "evalbox.command"
@@ -110,8 +112,8 @@ evaluation_options = apply(
 )  # fmt: skip
 @click.option("--detach", "-d", is_flag=True, help="Do not wait: the same as submit.")
 @click.option("--raw", is_flag=True, help="Let the terminal obey the program's output.")
-@with_session
-async def run_command(
+@pass_session
+def run_command(
     session: Session,
     *,
     artifacts_dir: str | None,
@@ -120,18 +122,13 @@ async def run_command(
     as_json: bool,
     **given: Any,
 ) -> int | None:
+    session.raw = raw
     prepared = _prepare(session, given)
     if detach:
-        await _submit(session, prepared, as_json=as_json)
+        asyncio.run(_submit(session, prepared, as_json=as_json))
         return None
-    session.console.raw = raw
-    await _require_engine(session, prepared.spec.engine)
-    async with session.box(work=True) as box:
-        evaluations = await box.submit(await prepared.specs(box.upload))
-        place = Path(artifacts_dir) if artifacts_dir is not None else None
-        if len(evaluations) > 1:
-            return await _run_many(session, box, evaluations, place, as_json=as_json)
-        return await _run_one(session, box, evaluations[0], place, as_json=as_json)
+    place = None if artifacts_dir is None else Path(artifacts_dir)
+    return asyncio.run(_run(session, prepared, place, as_json=as_json))
 
 
 @click.command(
@@ -140,9 +137,10 @@ async def run_command(
     help=f"Queue a script or a command without waiting; prints the id.\n{_WHAT.format('submit')}",
 )
 @evaluation_options
-@with_session
-async def submit_command(session: Session, as_json: bool, **given: Any) -> None:
-    await _submit(session, _prepare(session, given), as_json=as_json)
+@pass_session
+def submit_command(session: Session, as_json: bool, **given: Any) -> None:
+    """Reads all input before there is a loop: Ctrl-C ends a read from a terminal."""
+    asyncio.run(_submit(session, _prepare(session, given), as_json=as_json))
 
 
 def _prepare(session: Session, given: dict[str, Any]) -> Prepared:
@@ -163,6 +161,26 @@ async def _require_engine(session: Session, name: str) -> None:
     from evalbox.service.doctor import require_engine
 
     await require_engine(session.settings, name)
+
+
+async def _run(session: Session, prepared: Prepared, place: Path | None, *, as_json: bool) -> int:
+    await _require_engine(session, prepared.spec.engine)
+    async with session.box(work=True) as box:
+        specs = await prepared.specs(box.upload)
+        submitted: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
+
+        async def cancel() -> None:
+            ids = await submitted
+            session.console.note("cancelling (again to leave at once)")
+            running = [one for one in ids if (await box.get(one)).state not in FINAL]
+            await box.cancel(running)
+
+        async with on_interrupt(cancel):
+            evaluations = await box.submit(specs)
+            submitted.set_result([item.id for item in evaluations])
+            if len(evaluations) > 1:
+                return await _run_many(session, box, evaluations, place, as_json=as_json)
+            return await _run_one(session, box, evaluations[0], place, as_json=as_json)
 
 
 async def _submit(session: Session, prepared: Prepared, *, as_json: bool) -> None:
@@ -211,21 +229,14 @@ async def _run_many(
     console = session.console
     console.note(f"submitted {len(evaluations)} evaluations")
     ended: list[Evaluation] = []
-
-    async def cancel() -> None:
-        console.note("cancelling those that have not ended (again to leave at once)")
-        done = {item.id for item in ended}
-        await box.cancel([item.id for item in evaluations if item.id not in done])
-
     began = time.monotonic()
-    async with on_interrupt(cancel):
-        for item in evaluations:
-            console.status(f"{len(ended)} of {len(evaluations)} have ended")
-            final = await box.wait(item.id)
-            ended.append(final)
-            await _copy(box, final, (place or _DEFAULT_PLACE) / final.short_id)
-            if not as_json:
-                console.data(_line(session, final))
+    for item in evaluations:
+        console.status(f"{len(ended)} of {len(evaluations)} have ended")
+        final = await box.wait(item.id)
+        ended.append(final)
+        await _copy(box, final, (place or _DEFAULT_PLACE) / final.short_id)
+        if not as_json:
+            console.data(_line(session, final))
     if as_json:
         console.json([document.evaluation(item) for item in ended])
     if evaluations[0].spec.artifacts:

@@ -7,7 +7,7 @@ import time
 
 from evalbox.cli import render
 from evalbox.cli.console import Console
-from evalbox.cli.interrupt import beside, on_interrupt
+from evalbox.cli.interrupt import beside
 from evalbox.domain.attempt import Attempt
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_duration, format_size
@@ -36,8 +36,8 @@ class Watch:
         self.kept = {1: bytearray(), 2: bytearray()}
 
     async def to_the_end(self) -> tuple[Evaluation, list[Attempt]]:
-        """Follows until it has ended. The first interrupt cancels the evaluation."""
-        async with on_interrupt(self._cancel), beside(self._narrate()):
+        """Follows until it has ended."""
+        async with beside(self._narrate()):
             try:
                 await self._follow()
             except BrokenPipeError:
@@ -67,10 +67,6 @@ class Watch:
             kept.clear()
         self._console.end_of_job()
         self._console.note(f"attempt {number}:")
-
-    async def _cancel(self) -> None:
-        self._console.note(f"cancelling {self._id[-8:]} (again to leave at once)")
-        await self._box.cancel([self._id])
 
     async def _narrate(self) -> None:
         said, said_at = "", 0.0

@@ -94,7 +94,7 @@ class AttemptRun:
         self._first_output_at = adopted.first_output_at if adopted else None
         self._truncated = False
         self._artifacts: Sequence[ArtifactRecord] = ()
-        self._writer: OutputWriter = around.store.output_writer(evaluation.id, self.number)
+        self._writer: OutputWriter | None = None
         self._usage = Usage()
         self._last: Usage | None = None
 
@@ -151,9 +151,10 @@ class AttemptRun:
                 return self._infra(error)
             ended = None
         finally:
-            # One fsync at the end: what a crash of the machine may lose of a running job's output
-            # is lost together with the job.
-            await asyncio.to_thread(self._writer.close, sync=True)
+            if self._writer is not None:
+                # One fsync at the end: what a crash of the machine may lose of a running job's
+                # output is lost together with the job.
+                await asyncio.to_thread(self._writer.close, sync=True)
         if ended is not None:
             self._gate.succeeded()
         return decide(self._cause, ended, self._limits, self._usage)
@@ -179,6 +180,7 @@ class AttemptRun:
         if attempt.sandbox_id is None:
             raise EngineError("evalbox stopped before the sandbox was started")
         await self._gate.pass_through()
+        self._writer = await asyncio.to_thread(self._around.store.output_writer, *self.key)
         self._sandbox = await self._gate.engine.adopt(attempt.sandbox_id)
         await self._sandbox.launch(self._launch())
         log.info("adopted", sandbox=self._sandbox.id)
@@ -243,7 +245,7 @@ class AttemptRun:
         sampler.watch(*self.key, sandbox.usage)
         try:
             async with asyncio.timeout(max(0.0, left) + COLLECT_DEADLINE + END_DEADLINE):
-                async for chunk in sandbox.output(self._writer.per_stream):
+                async for chunk in sandbox.output(self._seen()):
                     await self._keep(chunk)
                 if collection is not None:
                     self._artifacts = await collection
@@ -258,6 +260,12 @@ class AttemptRun:
             if collection is not None:
                 collection.cancel()
 
+    def _seen(self) -> dict[Stream, int]:
+        """What an earlier process has kept of the output already."""
+        if self._writer is None:
+            return {}
+        return {Stream(number): count for number, count in self._writer.per_stream.items()}
+
     async def _end(self, sandbox: Sandbox) -> Exit:
         self._last = await sandbox.usage()
         return await sandbox.wait()
@@ -267,6 +275,8 @@ class AttemptRun:
         now = self._around.clock.now()
         if self._first_output_at is None:
             self._first_output_at = now
+        if self._writer is None:
+            self._writer = self._around.store.output_writer(*self.key)
         room = self._limits.output - self._writer.bytes
         data = chunk.data[:room] if room < len(chunk.data) else chunk.data
         if data:
@@ -306,7 +316,7 @@ class AttemptRun:
                     usage=self._usage,
                     state=following.state,
                     not_before=following.not_before,
-                    output_bytes=self._writer.bytes,
+                    output_bytes=self._writer.bytes if self._writer else 0,
                     truncated=self._truncated,
                     first_output_at=self._first_output_at,
                     failures=following.failures,

@@ -60,7 +60,7 @@ class WarmPool:
                     return item.sandbox, True
             self.misses += 1
         async with gate.creation():
-            return await engine.create(profile, labels=labels | self._labels, name=name), False
+            return await engine.create(profile, labels={**labels, **self._labels}, name=name), False
 
     def refill(self) -> None:
         """Starts making what is missing. Called when it does not get in anybody's way."""

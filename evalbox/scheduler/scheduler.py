@@ -173,7 +173,9 @@ class Scheduler:
         told = budget.holding if budget.holding.startswith("holding") else ""
         if told != self._told:
             self._told = told
-            await self._store.set_holding(told, self._clock.now())
+            await self._store.set_holding(told)
+            kind = "queue.holding" if told else "queue.released"
+            await self._store.record(kind, self._clock.now(), {"reason": told})
 
     def held_engines(self) -> frozenset[str]:
         """Those whose gate is shut."""

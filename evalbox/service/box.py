@@ -40,7 +40,7 @@ class Box(Protocol):
         """Stores the content of an input file; gives its blob (SHA-256, hex) and size in bytes."""
         ...
 
-    async def submit(self, specs: Sequence[EvaluationSpec]) -> list[Evaluation]:
+    async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
         """Queues all or none. Durable when it returns."""
         ...
 
@@ -52,7 +52,7 @@ class Box(Protocol):
 
     async def list(
         self, query: EvaluationFilter, *, limit: int = 100, after: str | None = None
-    ) -> list[Evaluation]:
+    ) -> Sequence[Evaluation]:
         """Newest first; ``after`` is the last id of the page before."""
         ...
 

@@ -26,8 +26,8 @@ from evalbox.domain.state import ACTIVE, FINAL
 from evalbox.engines.base import Engine
 from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
-from evalbox.service.box import QueueStatus
 from evalbox.scheduler.scheduler import Scheduler
+from evalbox.service.box import QueueStatus
 from evalbox.service.worker import Worker
 from evalbox.store.outputs import read_output
 from evalbox.store.store import Store
@@ -46,6 +46,7 @@ class LocalBox:
         self._settings = settings
         self._clock = clock
         self._engines: dict[str, Engine] = {}
+        self._made: list[Engine] = []
         self._worker: Worker | None = None
 
     @classmethod
@@ -63,7 +64,7 @@ class LocalBox:
 
         With ``work`` this process runs the queue as soon as no other does, with ``warm`` sandboxes
         kept ready. ``on_note`` is told in a line when that changes. ``engines`` stand in for those
-        that would be made by name.
+        that would be made by name, and stay the caller's to close.
         """
         clock = clock or SystemClock()
         store = await Store.open(settings.data_dir, clock=clock)
@@ -103,7 +104,7 @@ class LocalBox:
         """
         if self._worker is not None:
             await self._worker.stop(drain=drain)
-        for engine in self._engines.values():
+        for engine in self._made:
             await engine.close()
         await self._store.close()
 
@@ -119,7 +120,9 @@ class LocalBox:
 
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:
-            self._engines[name] = make_engine(name, docker_host=self._settings.docker_host)
+            engine = make_engine(name, docker_host=self._settings.docker_host)
+            self._made.append(engine)
+            self._engines[name] = engine
         return self._engines[name]
 
     async def upload(self, source: Path | bytes) -> tuple[str, int]:
@@ -127,7 +130,7 @@ class LocalBox:
             return await self._store.put_blob(source)
         return await self._store.put_blob_file(source)
 
-    async def submit(self, specs: Sequence[EvaluationSpec]) -> list[Evaluation]:
+    async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
         for engine_name, image in {(spec.engine, spec.image) for spec in specs}:
             await self._check_image(engine_name, image)
         return await self._store.submit(specs, self._clock.now())
@@ -150,13 +153,13 @@ class LocalBox:
 
     async def list(
         self, query: EvaluationFilter, *, limit: int = 100, after: str | None = None
-    ) -> list[Evaluation]:
+    ) -> Sequence[Evaluation]:
         return await self._store.list(query, limit=limit, after=after)
 
-    async def attempts(self, evaluation_id: str) -> list[Attempt]:
+    async def attempts(self, evaluation_id: str) -> Sequence[Attempt]:
         return await self._store.attempts(evaluation_id)
 
-    async def samples(self, evaluation_id: str, attempt: int) -> list[tuple[float, Usage]]:
+    async def samples(self, evaluation_id: str, attempt: int) -> Sequence[tuple[float, Usage]]:
         return await self._store.samples(evaluation_id, attempt)
 
     async def output(
@@ -224,7 +227,7 @@ class LocalBox:
                 return evaluation
             await self._store.wait_for_change(seq, 60.0)
 
-    async def cancel(self, ids: Sequence[str]) -> list[Evaluation]:
+    async def cancel(self, ids: Sequence[str]) -> Sequence[Evaluation]:
         cancelled = await self._store.request_cancel(ids, self._clock.now())
         scheduler = self._scheduler
         if scheduler is not None:
@@ -232,7 +235,7 @@ class LocalBox:
                 scheduler.cancel(evaluation_id)
         return cancelled
 
-    async def retry(self, ids: Sequence[str]) -> list[Evaluation]:
+    async def retry(self, ids: Sequence[str]) -> Sequence[Evaluation]:
         return await self._store.retry(ids, self._clock.now())
 
     async def remove(self, ids: Sequence[str]) -> None:
@@ -269,7 +272,7 @@ class LocalBox:
 
     async def artifacts(
         self, evaluation_id: str, *, attempt: int | None = None
-    ) -> list[ArtifactRecord]:
+    ) -> Sequence[ArtifactRecord]:
         return await self._store.artifacts(evaluation_id, attempt)
 
     async def read_artifact(

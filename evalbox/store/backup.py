@@ -34,7 +34,7 @@ class Backup(Access):
         """
         stop = threading.Event()
         work = asyncio.create_task(
-            asyncio.to_thread(_write, self.directory, target.absolute(), stop), name="backup"
+            asyncio.to_thread(_write, self.directory, target, stop), name="backup"
         )
         try:
             await asyncio.shield(work)
@@ -45,6 +45,7 @@ class Backup(Access):
 
 
 def _write(directory: Path, target: Path, stop: threading.Event) -> None:
+    target = target.absolute()
     if target.exists():
         raise Conflict(f"{target} exists already", hint="choose a new name for the backup")
     try:

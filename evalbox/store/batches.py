@@ -57,7 +57,7 @@ def _all(conn: Connection) -> list[Batch]:
     rows = conn.execute(
         "SELECT name, created_at, concurrency FROM batches ORDER BY created_at DESC, name"
     )
-    return [_batch(*row, counts.get(row[0], ())) for row in rows]
+    return [_batch(row, counts.get(row[0], ())) for row in rows]
 
 
 def _one(conn: Connection, name: str) -> Batch:
@@ -70,15 +70,13 @@ def _one(conn: Connection, name: str) -> Batch:
         "SELECT state, outcome, count(*) FROM evaluations WHERE batch = ? GROUP BY state, outcome",
         (name,),
     ).fetchall()
-    return _batch(*row, counts)
+    return _batch(row, counts)
 
 
 def _batch(
-    name: str,
-    created_at: float,
-    concurrency: int | None,
-    counts: Sequence[tuple[str, str | None, int]],
+    row: tuple[str, float, int | None], counts: Sequence[tuple[str, str | None, int]]
 ) -> Batch:
+    name, created_at, concurrency = row
     states: dict[State, int] = {}
     outcomes: dict[Outcome, int] = {}
     for state, outcome, count in counts:

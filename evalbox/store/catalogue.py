@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from evalbox.domain.records import ArtifactRecord
 from evalbox.store.access import Access
@@ -27,7 +28,7 @@ class Catalogue(Access):
         return [ArtifactRecord(*row) for row in rows]
 
 
-def _select(conn: Connection, evaluation_id: str, attempt: int | None) -> list[tuple[object, ...]]:
+def _select(conn: Connection, evaluation_id: str, attempt: int | None) -> list[tuple[Any, ...]]:
     if attempt is None:
         row = conn.execute(
             "SELECT max(attempt) FROM artifacts WHERE evaluation_id = ?", (evaluation_id,)

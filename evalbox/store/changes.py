@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from pathlib import Path
 
-from evalbox.store.sqlite import Connection, Thread
+from evalbox.store.sqlite import Connection, Error, Thread, translate
 
 #: How often other processes' writes are looked for, in seconds.
 POLL_INTERVAL = 0.1
@@ -25,8 +26,9 @@ class Changes:
     thread of their own, ten times a second and only while somebody waits.
     """
 
-    def __init__(self, thread: Thread) -> None:
+    def __init__(self, thread: Thread, database: Path) -> None:
         self._thread = thread
+        self._database = database
         self._seq = 0
         self._version = -1
         self._waiting: set[asyncio.Future[None]] = set()
@@ -50,13 +52,14 @@ class Changes:
             future: asyncio.Future[None] = loop.create_future()
             self._waiting.add(future)
             try:
-                if self._watcher is None or self._watcher.done():
-                    self._watcher = asyncio.create_task(self._watch(), name="evalbox store changes")
+                watcher = self._start_watching()
                 await asyncio.wait(
-                    (future, self._watcher), timeout=left, return_when="FIRST_COMPLETED"
+                    (future, watcher), timeout=left, return_when=asyncio.FIRST_COMPLETED
                 )
             finally:
                 self._waiting.discard(future)
+            if watcher.done() and not watcher.cancelled():
+                watcher.result()
             if self._stop.is_set():
                 break
         return self._seq
@@ -72,9 +75,17 @@ class Changes:
                 future.set_result(None)
         await self._thread.close()
 
+    def _start_watching(self) -> asyncio.Task[None]:
+        if self._watcher is None or self._watcher.done():
+            self._watcher = asyncio.create_task(self._watch(), name="evalbox store changes")
+        return self._watcher
+
     async def _watch(self) -> None:
         while self._waiting and not self._stop.is_set():
-            self.announce(await self._thread.run(self._next_change))
+            try:
+                self.announce(await self._thread.run(self._next_change))
+            except Error as error:
+                raise translate(error, self._database) from error
 
     def _next_change(self, conn: Connection) -> int:
         # The loop stays in the thread: to wake the event loop for every look costs more than it.

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import Any
 
 from evalbox.domain.evaluation import EvaluationSpec, InputFile, Network, Priority
 from evalbox.domain.limits import Limits
 from evalbox.domain.retry import RetryPolicy
 
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def encode_spec(spec: EvaluationSpec) -> str:
     """JSON in plain ASCII, so that arguments that are not UTF-8 survive as well."""
-    return json.dumps(_spec_document(spec), separators=(",", ":"))
+    return _encode(_spec_document(spec))
 
 
+@lru_cache(maxsize=1024)
 def decode_spec(text: str) -> EvaluationSpec:
-    """The inverse of ``encode_spec``."""
+    """The inverse of ``encode_spec``. Evaluations of one batch often share what it gives."""
     document: dict[str, Any] = json.loads(text)
     stdin = document["stdin"]
     return EvaluationSpec(

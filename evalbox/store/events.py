@@ -12,6 +12,9 @@ from evalbox.store.changes import read_last_seq
 from evalbox.store.rows import EVENT, event_from
 from evalbox.store.sqlite import Connection
 
+#: Made once: json.dumps would make one for each event.
+_encode = json.JSONEncoder(separators=(",", ":")).encode
+
 
 def add_event(
     conn: Connection,
@@ -27,7 +30,7 @@ def add_event(
     conn.execute(
         "INSERT INTO events (at, kind, evaluation_id, attempt, batch, data)"
         " VALUES (?, ?, ?, ?, ?, ?)",
-        (at, kind, evaluation_id, attempt, batch, json.dumps(dict(data)) if data else "{}"),
+        (at, kind, evaluation_id, attempt, batch, _encode(dict(data)) if data else "{}"),
     )
 
 

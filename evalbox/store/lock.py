@@ -36,9 +36,8 @@ class DataDirectoryLock:
         except OSError as error:
             raise translate_os(error, self._path) from error
         # Another process may be asking just now who holds it, and hold it itself for that moment.
-        if not any(
-            _lock(descriptor, fcntl.LOCK_EX, pause=attempt > 0) for attempt in range(_TRIES)
-        ):
+        tries = (_lock(descriptor, fcntl.LOCK_EX, pause=count > 0) for count in range(_TRIES))
+        if not any(tries):
             os.close(descriptor)
             return False
         os.ftruncate(descriptor, 0)

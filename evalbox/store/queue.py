@@ -67,7 +67,8 @@ class Queue(Access):
         """When the next of those that wait for a time is due, None where none does."""
         return await self._read(
             lambda conn: conn.execute(
-                "SELECT min(not_before) FROM evaluations WHERE state = 'queued' AND ready = 0"
+                "SELECT min(not_before) FROM evaluations INDEXED BY evaluations_waiting"
+                " WHERE state = 'queued' AND ready = 0"
             ).fetchone()[0]
         )
 
@@ -83,7 +84,7 @@ class Queue(Access):
         """What keeps a queued evaluation from being claimed, the first cause of several.
 
         What is free, and held, is only known where the queue is run; by default nothing lacks.
-        Raises ``EvaluationNotFound``, and ``InvalidTransition`` where it is not queued.
+        Raises ``EvaluationNotFound``.
         """
         claimant = Claimant(now, free_cpus, free_memory, held_engines)
         return await self._read(lambda conn: why_waiting(conn, evaluation_id, claimant))
@@ -98,6 +99,19 @@ class Queue(Access):
             if read_queue_state(conn).paused != paused:
                 _set_meta(conn, "paused", str(int(paused)))
                 add_event(conn, "queue.paused" if paused else "queue.resumed", now)
+
+        await self._write(work)
+
+    async def holding(self) -> str:
+        """What the process that runs the queue last said keeps it from claiming; may be empty."""
+        return await self._read(_holding)
+
+    async def set_holding(self, reason: str) -> None:
+        """Tells other processes what keeps this one from claiming; empty where nothing does."""
+
+        def work(conn: Connection) -> None:
+            if _holding(conn) != reason:
+                _set_meta(conn, "holding", reason)
 
         await self._write(work)
 
@@ -117,35 +131,6 @@ class Queue(Access):
 
         await self._write(work)
 
-    async def holding(self) -> str:
-        """Why whoever runs the queue starts nothing, in words; empty where nothing holds it."""
-
-        def work(conn: Connection) -> str:
-            row = conn.execute("SELECT value FROM meta WHERE key = 'holding'").fetchone()
-            return str(row[0]) if row else ""
-
-        return await self._read(work)
-
-    async def set_holding(self, reason: str, now: float) -> None:
-        """Tells other processes why nothing is started; an event only where that changes."""
-
-        def work(conn: Connection) -> None:
-            _set_meta(conn, "holding", reason)
-            kind = "queue.holding" if reason else "queue.released"
-            add_event(conn, kind, now, data={"reason": reason})
-
-        await self._write(work)
-
-    async def cancel_requests(self) -> list[str]:
-        """The evaluations under way that somebody wants cancelled."""
-        rows = await self._read(
-            lambda conn: conn.execute(
-                "SELECT id FROM evaluations WHERE cancel_requested = 1"
-                " AND state IN ('starting', 'running', 'scoring')"
-            ).fetchall()
-        )
-        return [row[0] for row in rows]
-
 
 def _claim(
     conn: Connection, *, limit: int, now: float, free_cpus: float, free_memory: int, held: str
@@ -153,7 +138,7 @@ def _claim(
     if limit < 1 or read_queue_state(conn).paused:
         return []
     conn.execute(
-        "UPDATE evaluations SET ready = 1 WHERE state = 'queued' AND ready = 0 AND not_before <= ?",
+        "UPDATE evaluations INDEXED BY evaluations_waiting SET ready = 1 WHERE state = 'queued' AND ready = 0 AND not_before <= ?",
         (now,),
     )
     claimed: list[Evaluation] = []
@@ -215,6 +200,11 @@ def _give_back(claimed: Sequence[Evaluation], *, now: float) -> Callable[[Connec
                 )
 
     return work
+
+
+def _holding(conn: Connection) -> str:
+    row = conn.execute("SELECT value FROM meta WHERE key = 'holding'").fetchone()
+    return str(row[0]) if row else ""
 
 
 def _set_meta(conn: Connection, key: str, value: str) -> None:

@@ -40,10 +40,12 @@ class Samples(Access):
         text = json.dumps(dict(data))
 
         def work(conn: Connection) -> None:
-            number = conn.execute(
-                "INSERT INTO host_samples (at, data) VALUES (?, ?)", (at, text)
-            ).lastrowid
-            conn.execute("DELETE FROM host_samples WHERE number <= ?", (number - HOST_SAMPLES,))
+            conn.execute("INSERT INTO host_samples (at, data) VALUES (?, ?)", (at, text))
+            conn.execute(
+                "DELETE FROM host_samples"
+                " WHERE number <= (SELECT max(number) FROM host_samples) - ?",
+                (HOST_SAMPLES,),
+            )
             conn.execute("DELETE FROM host_samples WHERE at < ?", (at - HOST_SAMPLES_AGE,))
 
         await self._write(work)

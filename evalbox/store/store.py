@@ -56,9 +56,8 @@ class Store(
 
         Raises ``StoreReadOnly``, ``StoreCorrupt``, ``StoreTooNew``, ``StoreFull``, ``StoreError``.
         """
-        directory = directory.absolute()
+        directory = await asyncio.to_thread(_inspect if readonly else _prepare, directory)
         database = directory / DATABASE
-        await asyncio.to_thread(_inspect if readonly else _prepare, directory)
         opener = open_frozen if readonly and not os.access(directory, os.W_OK) else open_reader
         threads: list[Thread] = []
         try:
@@ -75,7 +74,7 @@ class Store(
             if isinstance(error, Error):
                 raise translate(error, database) from error
             raise
-        changes = Changes(watcher)
+        changes = Changes(watcher, database)
         store = cls(directory, clock, Readers(readers, database), changes, box_id)
         if not readonly:
             store._writer = Writer(threads[0], database, changes.announce)
@@ -103,7 +102,8 @@ async def _start(database: Path, opener: Callable[[Path], Connection]) -> Thread
     return thread
 
 
-def _prepare(directory: Path) -> None:
+def _prepare(directory: Path) -> Path:
+    directory = directory.absolute()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         if not os.access(directory, os.W_OK | os.X_OK):
@@ -119,13 +119,16 @@ def _prepare(directory: Path) -> None:
         ) from error
     except OSError as error:
         raise translate_os(error, directory) from error
+    return directory
 
 
-def _inspect(directory: Path) -> None:
+def _inspect(directory: Path) -> Path:
+    directory = directory.absolute()
     if not (directory / DATABASE).is_file():
         raise StoreError(
             f"there is no evalbox data in {directory}", hint="check the path of the data directory"
         )
+    return directory
 
 
 def _box_id(conn: Connection, database: Path) -> str:

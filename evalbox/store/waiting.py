@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from evalbox.domain.quantity import format_size
 from evalbox.domain.records import QueueState, Waiting
 from evalbox.domain.state import State
-from evalbox.errors import EvaluationNotFound, InvalidTransition
+from evalbox.errors import EvaluationNotFound
 from evalbox.store.sqlite import Connection
 
 #: Sums of binary fractions such as 0.1 must not keep the last core from being used.
@@ -49,16 +49,13 @@ class _Wanted:
 
 
 def why_waiting(conn: Connection, evaluation_id: str, claimant: Claimant) -> Waiting:
-    """The first of the causes that hold.
-
-    Raises ``EvaluationNotFound``, and ``InvalidTransition`` where it is not queued.
-    """
+    """The first of the causes that hold. Raises ``EvaluationNotFound``."""
     row = conn.execute(_WANTED, (evaluation_id,)).fetchone()
     if row is None:
         raise EvaluationNotFound(f"no evaluation {evaluation_id}")
     wanted = _Wanted(*row)
     if wanted.state != State.QUEUED:
-        raise InvalidTransition(f"it does not wait: it is {wanted.state}")
+        return Waiting("turn", detail=f"it is {wanted.state} by now")
     ahead = conn.execute(_AHEAD, {"priority": wanted.priority, "id": wanted.id}).fetchone()[0]
     cause, detail = _cause(conn, wanted, claimant)
     return Waiting(cause, ahead, detail)

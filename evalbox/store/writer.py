@@ -135,12 +135,25 @@ def _ignore(future: asyncio.Future[Any]) -> None:
 
 def _run_group(conn: Connection, works: Sequence[Work[Any]]) -> tuple[list[_Result], int | None]:
     try:
-        return _transaction(conn, works)
+        return _transaction(conn, works, _plain)
     except Error as error:
         if len(works) == 1 or error_code(error) in (BUSY, LOCKED):
             return [_Result(error=error) for _ in works], None
-    # The whole transaction fell, as on a full disk: each has a go by itself, so that one that
-    # needs much space does not take down those that need little.
+        # The whole transaction fell, as on a full disk: each has a go by itself, so that one that
+        # needs much space does not take down those that need little.
+        return _one_by_one(conn, works)
+    except Exception as error:
+        if len(works) == 1:
+            return [_Result(error=error)], None
+    # One of them refused: all again, each behind a savepoint. Refusals are rare, and savepoints
+    # for all would cost a tenth of the throughput.
+    try:
+        return _transaction(conn, works, _guarded)
+    except Error:
+        return _one_by_one(conn, works)
+
+
+def _one_by_one(conn: Connection, works: Sequence[Work[Any]]) -> tuple[list[_Result], int | None]:
     results: list[_Result] = []
     newest = None
     for work in works:
@@ -150,25 +163,26 @@ def _run_group(conn: Connection, works: Sequence[Work[Any]]) -> tuple[list[_Resu
     return results, newest
 
 
-def _transaction(conn: Connection, works: Sequence[Work[Any]]) -> tuple[list[_Result], int | None]:
+def _transaction(
+    conn: Connection,
+    works: Sequence[Work[Any]],
+    call: Callable[[Connection, Work[Any]], _Result],
+) -> tuple[list[_Result], int]:
     # A transaction that reads first and asks to write later fails at once when another process
     # wrote in between; one that asks first waits its turn.
     conn.execute("BEGIN IMMEDIATE")
     try:
-        if len(works) == 1:
-            results = [_Result(works[0](conn))]
-        else:
-            results = [_guarded(conn, work) for work in works]
+        results = [call(conn, work) for work in works]
         row = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'events'").fetchone()
         conn.execute("COMMIT")
-    except Error:
+    except BaseException:
         _roll_back(conn)
         raise
-    except Exception as error:
-        # Only a lone callable comes here: the others are guarded.
-        _roll_back(conn)
-        return [_Result(error=error)], None
     return results, row[0] if row else 0
+
+
+def _plain(conn: Connection, work: Work[Any]) -> _Result:
+    return _Result(work(conn))
 
 
 def _guarded(conn: Connection, work: Work[Any]) -> _Result:

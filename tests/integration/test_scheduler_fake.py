@@ -58,6 +58,7 @@ async def opened(
         yield box
     finally:
         await box.close(drain=0)
+        await engine.close()
 
 
 @pytest.fixture

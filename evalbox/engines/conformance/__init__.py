@@ -15,11 +15,11 @@ others and never silence.
 
 from __future__ import annotations
 
+from evalbox.engines.conformance.case import Case
 from evalbox.engines.conformance.commands import Commands, FakeCommands, ShellCommands
 from evalbox.engines.conformance.lab import Lab, Mismatch, Ran
 from evalbox.engines.conformance.suite import (
     CASES,
-    Case,
     Result,
     Status,
     builtin_commands,

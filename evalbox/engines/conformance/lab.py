@@ -7,7 +7,7 @@ import io
 import secrets
 import tarfile
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +15,6 @@ from pathlib import Path
 from evalbox.domain.limits import MIB, Limits
 from evalbox.engines.base import (
     LABEL_BOX,
-    Chunk,
     Engine,
     Exit,
     Launch,
@@ -218,7 +217,3 @@ async def until(
     while not await holds():
         expect_that(loop.time() < deadline, f"{what}: not within {seconds:g} s")
         await asyncio.sleep(0.05)
-
-
-def text(chunks: Sequence[Chunk]) -> bytes:
-    return b"".join(chunk.data for chunk in chunks)

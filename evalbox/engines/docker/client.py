@@ -89,6 +89,8 @@ class Client:
             if self._api is None:
                 from docker import APIClient
 
+                # docker-py leaks a socket for every attempt that fails.
+                self.address.try_to_connect()
                 self._api = APIClient(
                     base_url=self.address.url,
                     version="auto",

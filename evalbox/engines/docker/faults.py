@@ -57,13 +57,25 @@ def refusal(status: int, message: str) -> EngineError | ImageNotFound:
 
 def unreachable(error: BaseException) -> EngineUnavailable:
     """Nothing answers, or no more."""
-    reason = str(error) or type(error).__name__
-    if isinstance(error, PermissionError) or "Permission denied" in reason:
+    cause = _cause(error)
+    if isinstance(cause, PermissionError):
         return EngineUnavailable(
             "this user may not talk to the Docker engine",
             hint="add the user to the group docker and log in again, or run evalbox as root",
         )
+    reason = (isinstance(cause, OSError) and cause.strerror) or str(cause) or type(cause).__name__
     return EngineUnavailable(
         f"the Docker engine does not answer: {reason}",
         hint="start it (systemctl start docker), or set DOCKER_HOST to where it listens",
     )
+
+
+def _cause(error: BaseException) -> BaseException:
+    """The error of the system at the bottom of a pile of libraries' own; else the uppermost."""
+    seen: list[BaseException] = [error]
+    for one in seen:
+        if isinstance(one, OSError) and one.errno is not None:
+            return one
+        below = (one.__cause__, one.__context__, *one.args, getattr(one, "reason", None))
+        seen += [item for item in below if isinstance(item, BaseException) and item not in seen]
+    return error

@@ -58,11 +58,13 @@ class Images:
         """What ``docker save`` wrote. Raises ``FileMissing``, and ``InvalidInput`` for no image."""
 
         def load(api: Any) -> list[str]:
-            with archive.open("rb") as source:
+            try:
+                source = archive.open("rb")
+            except OSError as error:
+                raise FileMissing(f"{archive} cannot be read: {error.strerror}") from error
+            with source:
                 return list(told(api.load_image(pieces(source))))
 
-        if not archive.is_file():
-            raise FileMissing(f"there is no file {archive}")
         try:
             lines = await self._client.call(load)
         except (Refused, EngineError) as error:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ DEFAULT_HOST = "unix:///var/run/docker.sock"
 PIECE = 64 * 1024
 #: Seconds until the head of an answer must be there.
 _ANSWER_TIMEOUT = 60.0
+_CONNECT_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,14 @@ class Address:
             f"Docker host {text!r} is of a kind that evalbox cannot use",
             hint="set DOCKER_HOST to unix:///var/run/docker.sock or tcp://HOST:PORT",
         )
+
+    def try_to_connect(self) -> None:
+        """Raises ``OSError`` where nobody listens. Blocks for a while where nobody refuses."""
+        if self.path:
+            with socket.socket(socket.AF_UNIX) as unix:
+                unix.connect(self.path)
+        else:
+            socket.create_connection((self.host, self.port), _CONNECT_TIMEOUT).close()
 
 
 @dataclass(frozen=True, slots=True)
