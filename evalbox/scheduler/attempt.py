@@ -91,7 +91,7 @@ class AttemptRun:
         self._starting: asyncio.Timeout | None = None
         self._kill: asyncio.Task[None] | None = None
         self._unburnt = False
-        self._first_output_at = adopted.first_output_at if adopted else None
+        self._first_output_at: float | None = None
         self._truncated = False
         self._artifacts: Sequence[ArtifactRecord] = ()
         self._writer: OutputWriter | None = None
@@ -181,6 +181,8 @@ class AttemptRun:
             raise EngineError("evalbox stopped before the sandbox was started")
         await self._gate.pass_through()
         self._writer = await asyncio.to_thread(self._around.store.output_writer, *self.key)
+        kept = await self._around.store.read_output(*self.key, limit=1)
+        self._first_output_at = kept[0].at if kept else None
         self._sandbox = await self._gate.engine.adopt(attempt.sandbox_id)
         await self._sandbox.launch(self._launch())
         log.info("adopted", sandbox=self._sandbox.id)

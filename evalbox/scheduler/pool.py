@@ -50,20 +50,34 @@ class WarmPool:
     ) -> tuple[Sandbox, bool]:
         """A sandbox of the profile, and whether it was warm."""
         engine = gate.engine
-        key = (engine.name, *profile.alike())
         if engine.warmable and self.size:
-            self._wanted = (key, gate, profile)
+            key = self._want(gate, profile)
             for item in self._ready:
                 if item.key == key:
                     self._ready.remove(item)
                     self.hits += 1
+                    self.refill()
                     return item.sandbox, True
             self.misses += 1
         async with gate.creation():
-            return await engine.create(profile, labels={**labels, **self._labels}, name=name), False
+            sandbox = await engine.create(profile, labels={**labels, **self._labels}, name=name)
+        # Only now, so as not to get in the way of what was waited for.
+        self.refill()
+        return sandbox, False
+
+    def prewarm(self, gate: Gate, profile: Profile) -> None:
+        """Makes sandboxes of a profile that nobody has asked for yet."""
+        if gate.engine.warmable and self.size and self._wanted is None:
+            self._want(gate, profile)
+            self.refill()
+
+    def _want(self, gate: Gate, profile: Profile) -> Key:
+        key = (gate.engine.name, *profile.alike())
+        self._wanted = (key, gate, profile)
+        return key
 
     def refill(self) -> None:
-        """Starts making what is missing. Called when it does not get in anybody's way."""
+        """Starts making what is missing."""
         if self._wanted is None or self._closed:
             return
         key, gate, profile = self._wanted

@@ -17,7 +17,7 @@ from evalbox.domain.clock import Clock
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import State
-from evalbox.engines.base import Engine
+from evalbox.engines.base import Engine, Profile
 from evalbox.errors import EvalboxError, StoreError
 from evalbox.monitor.sandboxes import SandboxSampler
 from evalbox.scheduler.admission import Budget, HostState, admit
@@ -102,6 +102,7 @@ class Scheduler:
         self._loop_tasks = [
             asyncio.create_task(self._claim_for_ever(), name="claim"),
             asyncio.create_task(self._watch_store(), name="watch-store"),
+            asyncio.create_task(self._prewarm(), name="prewarm"),
         ]
 
     async def stop(self, *, drain: float | None = None) -> None:
@@ -158,7 +159,6 @@ class Scheduler:
                 self._launch(evaluation)
             if claimed:
                 return 0.0 if len(claimed) == _LARGEST_CLAIM else _RECHECK
-            self.pool.refill()
         pauses = [self._next_housekeeping - self._clock.monotonic()] if self._runs else []
         if self.holding and not self._runs:
             pauses.append(_RECHECK)
@@ -223,7 +223,20 @@ class Scheduler:
 
     def _gate_changed(self, gate: Gate) -> None:
         log.warning("engine", engine=gate.engine.name, open=gate.is_open, reason=gate.reason)
+        if gate.is_open:
+            self.pool.refill()
         self._wake.set()
+
+    async def _prewarm(self) -> None:
+        """Readies sandboxes for an evaluation that asks for nothing special."""
+        gate = self._gate(self._settings.engine)
+        try:
+            await gate.pass_through()
+            image = await gate.engine.image(self._settings.image)
+        except EvalboxError as error:
+            log.info("nothing warmed beforehand", error=error.message)
+            return
+        self.pool.prewarm(gate, Profile(image=image.id))
 
     async def _tidy(self, engine: Engine) -> None:
         """Before a gate opens: removes every sandbox of ours that no live attempt owns."""

@@ -23,9 +23,10 @@ _YOUNG = 5.0
 class Remover:
     """``local``: whether the engine's processes are those of this host."""
 
-    def __init__(self, client: Client, *, local: bool) -> None:
+    def __init__(self, client: Client, *, local: bool, young: float = _YOUNG) -> None:
         self._client = client
         self._local = local
+        self._young = young
 
     async def remove(self, container: str, pid: int = 0) -> None:
         """Removes a container, by id or name, running or not; fine where it has gone.
@@ -46,7 +47,7 @@ class Remover:
         if not self._local:
             return 0
         # The processes come first: what is created after this look is no orphan.
-        old = [one for one in await asyncio.to_thread(orphans.serving) if one.age > _YOUNG]
+        old = [one for one in await asyncio.to_thread(orphans.serving) if one.age > self._young]
         if not old:
             return 0
         listed = await self._client.call(lambda api: api.containers(all=True, quiet=True))
