@@ -36,8 +36,8 @@ COMMANDS = {
         "queue": ("evalbox.cli.queue", "See, pause, resume or resize the queue."),
         "rm": ("evalbox.cli.control", "Remove evaluations that have ended, with their files."),
         "images": ("evalbox.cli.images", "List, build, load, pull and remove images."),
-        "backup": ("evalbox.cli.backup", "Write the database into one file, while in use."),
-        "restore": ("evalbox.cli.backup", "Put a backup in place of the database."),
+        "backup": ("evalbox.cli.backup", "Write everything into one file, while it is in use."),
+        "restore": ("evalbox.cli.backup", "Bring a backup back into an empty data directory."),
     },
     "Set up": {
         "doctor": ("evalbox.cli.doctor", "Check this machine, with the remedy for what is wrong."),

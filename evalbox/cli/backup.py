@@ -7,11 +7,9 @@ from pathlib import Path
 import click
 
 from evalbox.cli.command import Command, with_session
-from evalbox.cli.control import ask
-from evalbox.cli.options import json_option, yes_option
+from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
 from evalbox.domain.quantity import format_size
-from evalbox.errors import Conflict, FileMissing
 
 
 @click.command("backup", cls=Command)
@@ -19,49 +17,38 @@ from evalbox.errors import Conflict, FileMissing
 @json_option
 @with_session
 async def backup_command(session: Session, target: str, as_json: bool) -> None:
-    """Write the database into one file, while it is in use."""
-    path = _new(target)
+    """Write everything into one file, while it is in use."""
     async with session.box() as box:
-        await box.backup(path)
-    size = _size(path)
+        await box.backup(Path(target))
+    size = _size(target)
     if as_json:
-        session.console.json({"file": str(path), "size": size})
+        session.console.json({"file": target, "size": size})
     else:
-        session.console.note(f"{format_size(size)} in {path}")
+        session.console.note(f"{format_size(size)} in {target}")
 
 
 @click.command("restore", cls=Command)
 @click.argument("source", metavar="FILE", type=click.Path())
-@yes_option
+@click.option("--force", is_flag=True, help="Keep aside what is there, in place of refusing.")
 @json_option
 @with_session
-async def restore_command(session: Session, source: str, yes: bool, as_json: bool) -> None:
-    """Put a backup in place of the database; no other evalbox may be running on it."""
+async def restore_command(session: Session, source: str, force: bool, as_json: bool) -> None:
+    """Bring a backup back into an empty data directory.
+
+    No other evalbox may be working in it.
+    """
     from evalbox.service.restore import restore
 
-    path = _present(source)
     directory = session.settings.data_dir
-    ask(session, f"Replace the database in {directory} by {path}?", yes=yes)
-    await restore(path, directory)
+    aside = await restore(Path(source), directory, force=force)
     if as_json:
-        session.console.json({"file": str(path), "data_dir": str(directory)})
-    else:
-        session.console.note(f"restored {directory} from {path}")
+        kept = None if aside is None else str(aside)
+        session.console.json({"file": source, "data_dir": str(directory), "kept_aside": kept})
+        return
+    session.console.note(f"restored {directory} from {source}")
+    if aside is not None:
+        session.console.note(f"what was there is in {aside}")
 
 
-def _new(target: str) -> Path:
-    path = Path(target)
-    if path.exists():
-        raise Conflict(f"{path}: is there already", hint="choose another name, or remove it")
-    return path
-
-
-def _present(source: str) -> Path:
-    path = Path(source)
-    if not path.is_file():
-        raise FileMissing(f"{path}: no such file", hint="name a file that evalbox backup wrote")
-    return path
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size
+def _size(target: str) -> int:
+    return Path(target).stat().st_size

@@ -14,6 +14,7 @@ from evalbox.cli.listing import listing
 from evalbox.cli.options import json_option, whole, yes_option
 from evalbox.cli.session import Session
 from evalbox.cli.wait import wait_for
+from evalbox.cli.watch import cancel_unfinished
 from evalbox.cli.when import local
 from evalbox.domain.batch import Batch
 from evalbox.domain.quantity import parse_duration
@@ -114,7 +115,7 @@ async def batch_cancel(session: Session, name: str, yes: bool, as_json: bool) ->
         ids = [item.id for item in found]
         if len(ids) > 1:
             control.ask(session, f"Cancel {control.count(ids)}?", yes=yes)
-        await control.cancel(session, box, ids, as_json=as_json)
+        control.told(session, await cancel_unfinished(box, ids), as_json=as_json)
 
 
 @batch_command.command("retry")

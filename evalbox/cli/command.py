@@ -86,7 +86,8 @@ class Group(click.Group):
         self._default = default
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] == "--json":
+        # Completing a shell's line parses as little as it can, and must end up in the group.
+        if not ctx.resilient_parsing and (not args or args[0] == "--json"):
             args = [self._default, *args]
         return super().parse_args(ctx, args)
 

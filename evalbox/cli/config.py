@@ -22,8 +22,8 @@ from evalbox.config.settings import Settings, config_file
 @with_session
 async def config_command(session: Session, as_json: bool) -> None:
     """Print the settings in force and where each is from."""
-    origins = _origins(session)
     values = {item.name: getattr(session.settings, item.name) for item in fields(Settings)}
+    origins = _origins(session)
     console = session.console
     if as_json:
         console.json(

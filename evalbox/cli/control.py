@@ -13,6 +13,7 @@ from evalbox.cli.command import Command, with_session
 from evalbox.cli.filters import everything
 from evalbox.cli.options import ids_argument, json_option, yes_option
 from evalbox.cli.session import Session
+from evalbox.cli.watch import cancel_unfinished
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import parse_duration
 from evalbox.domain.records import EvaluationFilter
@@ -43,16 +44,19 @@ async def cancel_command(
     """Stop evaluations, or take them out of the queue."""
     _one_way(references, whole=whole, batch=batch)
     async with session.box() as box:
+        if references:
+            ids = [await box.resolve(reference) for reference in references]
+            told(session, await box.cancel(list(dict.fromkeys(ids))), as_json=as_json)
+            return
         ids = await _choose(box, references, batch, _UNFINISHED)
         if whole and ids:
             ask(session, f"Cancel {count(ids)}?", yes=yes)
-        await cancel(session, box, ids, as_json=as_json)
+        told(session, await cancel_unfinished(box, ids), as_json=as_json)
 
 
-async def cancel(session: Session, box: Box, ids: Sequence[str], *, as_json: bool) -> None:
-    """Cancels, and prints what became of each."""
-    changed = await box.cancel(ids) if ids else []
-    _report(session, changed, as_json=as_json, done="cancelled", doing="cancelling")
+def told(session: Session, cancelled: Sequence[Evaluation], *, as_json: bool) -> None:
+    """Prints what became of what was cancelled."""
+    _report(session, cancelled, as_json=as_json, done="cancelled", doing="cancelling")
 
 
 @click.command("retry", cls=Command)
@@ -64,7 +68,10 @@ async def cancel(session: Session, box: Box, ids: Sequence[str], *, as_json: boo
 async def retry_command(
     session: Session, references: tuple[str, ...], batch: str | None, dead: bool, as_json: bool
 ) -> None:
-    """Queue evaluations again that have ended, with a fresh retry budget."""
+    """Queue evaluations again that have ended.
+
+    They get a fresh retry budget.
+    """
     _one_way(references, whole=dead, batch=batch)
     async with session.box() as box:
         ids = await _choose(box, references, batch, frozenset({State.DEAD}) if dead else _RETRIED)

@@ -18,10 +18,9 @@ from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.options import apply, json_option
 from evalbox.cli.request import Prepared, Request
 from evalbox.cli.session import Session
-from evalbox.cli.watch import Watch, conclude
+from evalbox.cli.watch import Watch, cancel_unfinished, conclude
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_duration, format_size
-from evalbox.domain.state import FINAL
 from evalbox.service.box import Box
 
 _BEHIND = "evalbox.command"
@@ -172,8 +171,7 @@ async def _run(session: Session, prepared: Prepared, place: Path | None, *, as_j
         async def cancel() -> None:
             ids = await submitted
             session.console.note("cancelling (again to leave at once)")
-            running = [one for one in ids if (await box.get(one)).state not in FINAL]
-            await box.cancel(running)
+            await cancel_unfinished(box, ids)
 
         async with on_interrupt(cancel):
             evaluations = await box.submit(specs)

@@ -36,7 +36,7 @@ def admit(host: HostState, running: Iterable[Limits], slots: int, settings: Sett
     """What may be started beside what is ``running``.
 
     Limits are promises: their sum is bounded by the host's size times the overcommit. An empty
-    pool admits an evaluation of any size, so that a large one waits but never for ever.
+    pool admits one evaluation of any size, so that one larger than that runs too, by itself.
     """
     held = tuple(running)
     free_slots = slots - len(held)
@@ -46,7 +46,7 @@ def admit(host: HostState, running: Iterable[Limits], slots: int, settings: Sett
     if reason:
         return Budget(0, 0.0, 0, f"holding: {reason}")
     if not held:
-        return Budget(free_slots, math.inf, 1 << 62)
+        return Budget(1, math.inf, 1 << 62)
     cpus = host.cores * settings.cpu_overcommit - sum(limits.cpus for limits in held)
     memory = int(host.memory_total * settings.memory_overcommit) - sum(
         limits.memory for limits in held

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.clock import Clock
@@ -19,13 +22,20 @@ from evalbox.engines.base import (
     LABEL_EVALUATION,
     Chunk,
     Exit,
+    Image,
     Launch,
     Profile,
     Sandbox,
     SourceFile,
     Stream,
 )
-from evalbox.errors import EngineError, EngineUnavailable, EvalboxError, StoreError
+from evalbox.errors import (
+    EngineError,
+    EngineUnavailable,
+    EvalboxError,
+    SandboxGone,
+    StoreError,
+)
 from evalbox.monitor.sandboxes import SandboxSampler
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
@@ -42,6 +52,12 @@ START_DEADLINE = 120.0
 COLLECT_DEADLINE = 120.0
 END_DEADLINE = 30.0
 DESTROY_DEADLINE = 60.0
+#: Seconds that an adopted attempt gets at least: it may have ended in time while nobody watched,
+#: and that must have time to be seen.
+ADOPTION_GRACE = 10.0
+#: How often the engine's being down costs an evaluation nothing. One that brings its engine down
+#: each time must not be tried for ever.
+FREE_PASSES = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +84,9 @@ class _Next:
 class AttemptRun:
     """One attempt under way.
 
-    ``run`` is its life, and may be cancelled at any point: then nothing is recorded, the sandbox
-    lives on, and a later process adopts it. ``stop`` ends it with a verdict.
+    ``run`` is its life, and may be cancelled at any point: then what has not begun goes back to
+    the queue, and a sandbox that has lives on, to be adopted by a later process. ``stop`` ends it
+    with a verdict. ``grew`` is set, and replaced, when there is more output.
     """
 
     def __init__(
@@ -86,21 +103,27 @@ class AttemptRun:
         self._around = around
         self._gate = gate
         self._adopted = adopted
+        self._owed = adopted.sandbox_id if adopted else None
         self._sandbox: Sandbox | None = None
         self._cause: Outcome | None = None
-        self._starting: asyncio.Timeout | None = None
+        self._scope: asyncio.Timeout | None = None
+        self._begun = adopted is not None
+        self._launched = False
+        self._over = False
         self._kill: asyncio.Task[None] | None = None
         self._unburnt = False
         self._first_output_at: float | None = None
         self._truncated = False
         self._artifacts: Sequence[ArtifactRecord] = ()
         self._writer: OutputWriter | None = None
+        self._appending: asyncio.Future[None] | None = None
         self._usage = Usage()
         self._last: Usage | None = None
 
     @property
     def sandbox_id(self) -> str | None:
-        return self._sandbox.id if self._sandbox else None
+        """The sandbox that is this attempt's, or is still to be adopted."""
+        return self._sandbox.id if self._sandbox else self._owed
 
     @property
     def key(self) -> tuple[str, int]:
@@ -108,13 +131,14 @@ class AttemptRun:
 
     def stop(self, cause: Outcome) -> None:
         """Ends the attempt for the reason given; the first reason counts."""
-        if self._cause is not None:
+        if self._cause is not None or self._over:
             return
         self._cause = cause
-        if self._starting is not None:
-            self._starting.reschedule(asyncio.get_running_loop().time())
-        elif self._sandbox is not None:
-            self._kill = asyncio.create_task(self._kill_sandbox(), name="kill-sandbox")
+        if self._launched:
+            self._kill_soon()
+            self._hurry(END_DEADLINE)
+        else:
+            self._hurry(0.0)
 
     def sampled(self, usage: Usage) -> None:
         """Looks at a measurement of the sandbox: what is over its disk limit is stopped."""
@@ -129,40 +153,47 @@ class AttemptRun:
                 # A defect of ours: it must not leave the evaluation running for ever.
                 log.exception("evalbox itself failed")
                 verdict = Verdict(Outcome.INFRA_ERROR, reason=f"evalbox itself failed: {error!r}")
+            self._over = True
+            self._abandon()
             await self._record(verdict)
+        except asyncio.CancelledError:
+            if not self._begun:
+                await self._give_back()
+            raise
         finally:
             if self._kill is not None:
-                self._kill.cancel()
+                await _ended(self._kill)
         await self._destroy()
 
     async def _verdict(self) -> Verdict:
+        ended = None
         try:
-            started = await self._start()
-        except EngineError as error:
-            return self._infra(error)
-        except EvalboxError as error:
-            return Verdict(Outcome.INFRA_ERROR, reason=error.message)
-        if not started:
-            return decide(self._cause or Outcome.CANCELLED, None, self._limits, self._usage)
-        try:
-            ended = await self._supervise()
+            ended = await self._live()
         except EngineError as error:
             if self._cause is None:
                 return self._infra(error)
-            ended = None
-        finally:
-            if self._writer is not None:
-                # One fsync at the end: what a crash of the machine may lose of a running job's
-                # output is lost together with the job.
-                await asyncio.to_thread(self._writer.close, sync=True)
+        except EvalboxError as error:
+            if self._cause is None:
+                return Verdict(Outcome.INFRA_ERROR, reason=error.message)
         if ended is not None:
             self._gate.succeeded()
         return decide(self._cause, ended, self._limits, self._usage)
 
+    async def _live(self) -> Exit | None:
+        """From the start to the end; None where a stop kept it from starting."""
+        try:
+            return await self._supervise() if await self._start() else None
+        finally:
+            await self._close_output()
+
     async def _start(self) -> bool:
         """Whether the command was launched; False where a stop came first."""
+        # An adopted attempt has all the time that its engine takes to come back.
+        deadline = None if self._adopted else START_DEADLINE
+        if self._cause is not None:
+            return False
         try:
-            async with asyncio.timeout(START_DEADLINE) as self._starting:
+            async with asyncio.timeout(deadline) as self._scope:
                 if self._adopted is not None:
                     await self._take_over(self._adopted)
                 else:
@@ -173,22 +204,40 @@ class AttemptRun:
                     f"the sandbox was not started within {START_DEADLINE:.0f} s"
                 ) from None
         finally:
-            self._starting = None
+            self._scope = None
         return self._cause is None
 
     async def _take_over(self, attempt: Attempt) -> None:
         if attempt.sandbox_id is None:
-            raise EngineError("evalbox stopped before the sandbox was started")
-        await self._gate.pass_through()
+            raise EvalboxError("evalbox stopped before the sandbox was started")
         self._writer = await asyncio.to_thread(self._around.store.output_writer, *self.key)
         kept = await self._around.store.read_output(*self.key, limit=1)
         self._first_output_at = kept[0].at if kept else None
-        self._sandbox = await self._gate.engine.adopt(attempt.sandbox_id)
+        self._sandbox = await self._adopt(attempt.sandbox_id)
+        self._owed = None
         await self._sandbox.launch(self._launch())
         log.info("adopted", sandbox=self._sandbox.id)
 
+    async def _adopt(self, sandbox_id: str) -> Sandbox:
+        while True:
+            await self._gate.opened()
+            self._hurry(START_DEADLINE)
+            try:
+                return await self._gate.engine.adopt(sandbox_id)
+            except EngineUnavailable as error:
+                self._gate.failed(error)
+            except SandboxGone:
+                self._owed = None
+                raise
+
+    def _abandon(self) -> None:
+        """What was to be adopted and was not may run on, until the gate's tidying finds it."""
+        if self._owed is not None:
+            self._owed = None
+            self._gate.failed(EngineUnavailable("a sandbox could not be adopted"))
+
     async def _make(self) -> None:
-        evaluation, spec, store = self.evaluation, self.evaluation.spec, self._around.store
+        spec = self.evaluation.spec
         await self._gate.pass_through()
         image = await self._gate.engine.image(spec.image)
         profile = Profile(
@@ -198,25 +247,37 @@ class AttemptRun:
             network=spec.network,
             limits=spec.limits,
         )
-        labels = {LABEL_EVALUATION: evaluation.id, LABEL_ATTEMPT: str(self.number)}
-        name = f"{evaluation.short_id}-{self.number}"
-        self._sandbox, warm = await self._around.pool.acquire(self._gate, profile, labels, name)
+        labels = {LABEL_EVALUATION: self.evaluation.id, LABEL_ATTEMPT: str(self.number)}
+        name = f"{self.evaluation.short_id}-{self.number}"
+        while True:
+            sandbox, warm = await self._around.pool.acquire(self._gate, profile, labels, name)
+            self._sandbox = sandbox
+            try:
+                return await self._begin(sandbox, image, warm=warm)
+            except SandboxGone:
+                if not warm:
+                    raise
+                # It died while it waited, which is nobody's failure.
+                with suppress(EngineError):
+                    await sandbox.destroy()
+
+    async def _begin(self, sandbox: Sandbox, image: Image, *, warm: bool) -> None:
         launch = self._launch()
-        await self._sandbox.prepare(launch)
+        await sandbox.prepare(launch)
         # Durable before the launch: after a crash the sandbox is found by this record, and
         # launching it again is harmless.
-        owned = await store.mark_running(
-            evaluation.id,
-            self.number,
+        self._begun = True
+        owned = await self._around.store.mark_running(
+            *self.key,
             self._around.clock.now(),
-            sandbox_id=self._sandbox.id,
+            sandbox_id=sandbox.id,
             image_digest=image.digest,
             warm=warm,
         )
         if not owned:
             self._cause = self._cause or Outcome.CANCELLED
             return
-        await self._sandbox.launch(launch)
+        await sandbox.launch(launch)
 
     def _launch(self) -> Launch:
         spec = self.evaluation.spec
@@ -234,21 +295,23 @@ class AttemptRun:
 
     async def _supervise(self) -> Exit | None:
         """Follows the sandbox to its end, which a stop brings about by killing it."""
-        sandbox, limits = self._sandbox, self._limits
+        sandbox = self._sandbox
         if sandbox is None:
             raise EngineError("there is no sandbox")
-        loop = asyncio.get_running_loop()
-        left = limits.timeout - self._elapsed()
-        deadline = loop.call_later(max(0.0, left), self.stop, Outcome.TIMEOUT)
-        collection = None
-        if self.evaluation.spec.artifacts:
-            collection = asyncio.create_task(self._collect(sandbox, deadline), name="artifacts")
+        left = self._time_left()
+        deadline = asyncio.get_running_loop().call_later(left, self.stop, Outcome.TIMEOUT)
         sampler = self._around.sampler
         sampler.watch(*self.key, sandbox.usage)
+        self._launched = True
+        collection = None
         try:
-            async with asyncio.timeout(max(0.0, left) + COLLECT_DEADLINE + END_DEADLINE):
+            async with asyncio.timeout(left + COLLECT_DEADLINE + END_DEADLINE) as self._scope:
+                if self.evaluation.spec.artifacts:
+                    collection = self._start_collecting(sandbox, deadline)
                 async for chunk in sandbox.output(self._seen()):
                     await self._keep(chunk)
+                # It has ended: whatever is left to do is not the task's time any more.
+                deadline.cancel()
                 if collection is not None:
                     self._artifacts = await collection
                 return await self._end(sandbox)
@@ -257,10 +320,11 @@ class AttemptRun:
                 raise EngineError("the sandbox could not be ended") from None
             return None
         finally:
+            self._scope = None
             deadline.cancel()
             self._usage = sampler.unwatch(*self.key, self._last)
             if collection is not None:
-                collection.cancel()
+                await _ended(collection)
 
     def _seen(self) -> dict[Stream, int]:
         """What an earlier process has kept of the output already."""
@@ -282,11 +346,42 @@ class AttemptRun:
         room = self._limits.output - self._writer.bytes
         data = chunk.data[:room] if room < len(chunk.data) else chunk.data
         if data:
-            await asyncio.to_thread(self._writer.append, int(chunk.stream), data, now)
-            self.grew.set()
+            append = partial(self._writer.append, int(chunk.stream), data, now)
+            self._appending = asyncio.get_running_loop().run_in_executor(None, append)
+            await asyncio.shield(self._appending)
+            self._tell_growth()
         if len(data) < len(chunk.data):
             self._truncated = True
             self.stop(Outcome.OUTPUT_LIMIT)
+
+    async def _close_output(self) -> None:
+        if self._appending is not None:
+            # A cancellation leaves it under way, and the files are for one thread at a time.
+            await asyncio.wait([self._appending])
+        if self._writer is not None:
+            # One fsync at the end: what a crash of the machine may lose of a running job's
+            # output is lost together with the job.
+            await asyncio.to_thread(self._writer.close, sync=True)
+
+    def _tell_growth(self) -> None:
+        # A new one each time: so no follower can miss it through another's having reset it.
+        grew, self.grew = self.grew, asyncio.Event()
+        grew.set()
+
+    def _start_collecting(
+        self, sandbox: Sandbox, deadline: asyncio.TimerHandle
+    ) -> asyncio.Task[Sequence[ArtifactRecord]]:
+        def collected(task: asyncio.Task[Sequence[ArtifactRecord]]) -> None:
+            # The sandbox ends when its artifacts have been read; where they will not be, or were
+            # not to their end, it must not wait for that.
+            if not task.cancelled() and task.exception() is not None:
+                self._kill_soon()
+            elif deadline.cancelled():
+                self._hurry(END_DEADLINE)
+
+        collection = asyncio.create_task(self._collect(sandbox, deadline), name="artifacts")
+        collection.add_done_callback(collected)
+        return collection
 
     async def _collect(
         self, sandbox: Sandbox, deadline: asyncio.TimerHandle
@@ -307,78 +402,124 @@ class AttemptRun:
     async def _record(self, verdict: Verdict) -> None:
         """Records the verdict; tries on while the disk is full, since a verdict is never lost."""
         following = self._following(verdict)
-        wait = 1.0
-        while True:
-            try:
-                recorded = await self._around.store.finish(
-                    self.evaluation.id,
-                    self.number,
-                    self._around.clock.now(),
-                    verdict=verdict,
-                    usage=self._usage,
-                    state=following.state,
-                    not_before=following.not_before,
-                    output_bytes=self._writer.bytes if self._writer else 0,
-                    truncated=self._truncated,
-                    first_output_at=self._first_output_at,
-                    failures=following.failures,
-                    infra_failures=following.infra_failures,
-                    artifacts=self._artifacts,
-                )
-                break
-            except StoreError as error:
-                log.error("verdict not recorded yet", error=error.message)
-                await asyncio.sleep(wait)
-                wait = min(30.0, wait * 2)
-        self.grew.set()
+        recorded = await insist(lambda: self._finish(verdict, following))
+        self._tell_growth()
         log.info("ended", outcome=verdict.outcome, reason=verdict.reason, recorded=recorded)
+
+    async def _give_back(self) -> None:
+        """Leaves nothing of an attempt that was let go before the store knew of its sandbox."""
+        evaluation = self.evaluation
+        verdict = Verdict(Outcome.INFRA_ERROR, reason="evalbox stopped before it was started")
+        counts = evaluation.failures, evaluation.infra_failures
+        with suppress(StoreError):
+            await self._finish(verdict, _Next(State.QUEUED, None, *counts))
+        await self._destroy()
+
+    async def _finish(self, verdict: Verdict, following: _Next) -> bool:
+        return await self._around.store.finish(
+            *self.key,
+            self._around.clock.now(),
+            verdict=verdict,
+            usage=self._usage,
+            state=following.state,
+            not_before=following.not_before,
+            output_bytes=self._writer.bytes if self._writer else 0,
+            truncated=self._truncated,
+            first_output_at=self._first_output_at,
+            failures=following.failures,
+            infra_failures=following.infra_failures,
+            artifacts=self._artifacts,
+        )
 
     def _following(self, verdict: Verdict) -> _Next:
         evaluation, outcome = self.evaluation, verdict.outcome
         now = self._around.clock.now()
+        policy = evaluation.spec.retry
         if self._unburnt:
             # The engine is down: the evaluation waits at the gate and loses none of its tries.
-            return _Next(State.QUEUED, now, evaluation.failures, evaluation.infra_failures)
+            wait = policy.delay(self._free_passes(), chance=self._around.chance())
+            return _Next(State.QUEUED, now + wait, evaluation.failures, evaluation.infra_failures)
         failures = evaluation.failures + (outcome in RETRYABLE)
         infra_failures = evaluation.infra_failures + (outcome is Outcome.INFRA_ERROR)
-        policy = evaluation.spec.retry
         if policy.allows(outcome, failures=failures, infra_failures=infra_failures):
             count = infra_failures if outcome is Outcome.INFRA_ERROR else failures
             wait = policy.delay(count, chance=self._around.chance())
             return _Next(State.QUEUED, now + wait, failures, infra_failures)
         return _Next(final_state(outcome), None, failures, infra_failures)
 
+    def _free_passes(self) -> int:
+        """How many attempts, this one included, have cost no try."""
+        evaluation = self.evaluation
+        return max(1, self.number - evaluation.failures - evaluation.infra_failures)
+
     def _infra(self, error: EngineError) -> Verdict:
-        self._gate.failed(error)
-        self._unburnt = isinstance(error, EngineUnavailable)
+        if self._adopted is None or not isinstance(error, SandboxGone):
+            self._gate.failed(error)
+        free = self._free_passes() <= FREE_PASSES
+        self._unburnt = isinstance(error, EngineUnavailable) and free
         log.warning("infra error", error=error.message)
         return Verdict(Outcome.INFRA_ERROR, reason=error.message)
 
+    def _hurry(self, seconds: float) -> None:
+        """What is under way gets so much time from now on."""
+        if self._scope is not None and not self._scope.expired():
+            self._scope.reschedule(asyncio.get_running_loop().time() + seconds)
+
+    def _kill_soon(self) -> None:
+        if self._kill is None:
+            self._kill = asyncio.create_task(self._kill_sandbox(), name="kill-sandbox")
+
     async def _kill_sandbox(self) -> None:
-        if self._sandbox is None:
-            return
-        try:
-            await self._sandbox.kill()
-        except EngineError as error:
-            log.warning("sandbox not killed", sandbox=self._sandbox.id, error=error.message)
+        sandbox = self._sandbox
+        while sandbox is not None:
+            try:
+                await sandbox.kill()
+            except SandboxGone:
+                return
+            except EngineError as error:
+                log.warning("sandbox not killed", sandbox=sandbox.id, error=error.message)
+                await asyncio.sleep(1.0)
+            else:
+                return
 
     async def _destroy(self) -> None:
-        if self._sandbox is None:
+        sandbox = self._sandbox
+        if sandbox is None:
             return
         try:
             async with asyncio.timeout(DESTROY_DEADLINE):
-                await self._sandbox.destroy()
+                await sandbox.destroy()
         except (EngineError, TimeoutError) as error:
             # It carries our label: the tidying before the gate opens again finds it.
-            log.warning("sandbox not removed", sandbox=self._sandbox.id, error=str(error))
+            self._sandbox = None
+            log.warning("sandbox not removed", sandbox=sandbox.id, error=str(error))
             self._gate.failed(EngineUnavailable(f"a sandbox could not be removed: {error}"))
 
     @property
     def _limits(self) -> Limits:
         return self.evaluation.spec.limits
 
-    def _elapsed(self) -> float:
-        """Seconds that an adopted attempt has run before this process."""
+    def _time_left(self) -> float:
+        """Seconds until the deadline. The time without evalbox counts, by the wall clock."""
         if self._adopted is None or self._adopted.started_at is None:
-            return 0.0
-        return max(0.0, self._around.clock.now() - self._adopted.started_at)
+            return self._limits.timeout
+        elapsed = max(0.0, self._around.clock.now() - self._adopted.started_at)
+        return max(ADOPTION_GRACE, self._limits.timeout - elapsed)
+
+
+async def insist(write: Callable[[], Awaitable[bool]]) -> bool:
+    """Writes to the store, again and again while it fails: its disk may be full for a while."""
+    wait = 1.0
+    while True:
+        try:
+            return await write()
+        except StoreError as error:
+            log.error("not recorded yet", error=error.message)
+            await asyncio.sleep(wait)
+            wait = min(30.0, wait * 2)
+
+
+async def _ended(task: asyncio.Task[Any]) -> None:
+    """Returns when the task has ended, which it is told to do at once."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -12,6 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 from evalbox.engines.base import Engine
 from evalbox.errors import EngineError, EngineUnavailable
+from evalbox.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 #: This many infra errors in a row shut the gate even though the engine answers.
 FAILURES_TO_SHUT = 5
@@ -46,6 +49,7 @@ class Gate:
         self._idle.set()
         self._failures = 0
         self._wait = 0.0
+        self._untidy = False
         self._opener: asyncio.Task[None] | None = None
 
     @property
@@ -57,14 +61,19 @@ class Gate:
         if self._opener is None or self._opener.done():
             self._opener = asyncio.create_task(self._open(), name=f"gate-{self.engine.name}")
 
+    async def opened(self) -> None:
+        """Returns once the gate is open, however long that takes."""
+        if not self._opened.is_set():
+            self.begin()
+            await self._opened.wait()
+
     async def pass_through(self) -> None:
         """Returns once the gate is open; raises ``EngineUnavailable`` where it stays shut."""
         if self._opened.is_set():
             return
-        self.begin()
         try:
             async with asyncio.timeout(_PATIENCE):
-                await self._opened.wait()
+                await self.opened()
         except TimeoutError:
             raise EngineUnavailable(f"engine {self.engine.name}: {self.reason}") from None
 
@@ -96,6 +105,8 @@ class Gate:
             self._shut(error.message)
 
     def _shut(self, reason: str) -> None:
+        # What has gone wrong only now may have escaped the tidying that is under way.
+        self._untidy = True
         if not self._opened.is_set():
             return
         self._opened.clear()
@@ -113,15 +124,25 @@ class Gate:
             try:
                 await self._idle.wait()
                 await self.engine.ping()
+                self._untidy = False
                 await self._tidy(self.engine)
-                break
             except EngineError as error:
-                if error.message != self.reason:
-                    self.reason = error.message
-                    self._on_change(self)
+                self._explain(error.message)
+            except Exception as error:
+                # A defect of ours: it must not shut the gate for ever.
+                log.exception("evalbox itself failed")
+                self._explain(f"evalbox itself failed: {error!r}")
+            else:
+                if not self._untidy:
+                    break
         self.reason = ""
         self._opened.set()
         self._on_change(self)
+
+    def _explain(self, reason: str) -> None:
+        if reason != self.reason:
+            self.reason = reason
+            self._on_change(self)
 
     async def close(self) -> None:
         if self._opener is not None:

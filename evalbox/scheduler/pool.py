@@ -1,7 +1,8 @@
 """The warm pool: sandboxes that were started before anybody asked for them.
 
-It keeps up to ``size`` of them for the profile that was used last, on the guess that the next
-evaluation is like the one before. A sandbox is given out once and never comes back.
+It keeps up to ``size`` of them for one profile, on the guess that the next evaluation is like the
+ones before. Another profile takes its place once it has been asked for ``size`` times in a row:
+that is as many sandboxes as the change costs. A sandbox is given out once and never comes back.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evalbox.engines.base import LABEL_BOX, Engine, Profile, Sandbox
-from evalbox.errors import EngineError
+from evalbox.errors import EngineError, EvalboxError
 from evalbox.scheduler.gate import Gate
 from evalbox.telemetry.logs import get_logger
 
@@ -35,6 +36,7 @@ class WarmPool:
         self._being_made: set[asyncio.Task[None]] = set()
         self._partings: set[asyncio.Task[None]] = set()
         self._wanted: tuple[Key, Gate, Profile] | None = None
+        self._in_a_row: tuple[Key | None, int] = None, 0
         self._closed = False
         self.hits = 0
         self.misses = 0
@@ -51,7 +53,7 @@ class WarmPool:
         """A sandbox of the profile, and whether it was warm."""
         engine = gate.engine
         if engine.warmable and self.size:
-            key = self._want(gate, profile)
+            key = self._asked(gate, profile)
             for item in self._ready:
                 if item.key == key:
                     self._ready.remove(item)
@@ -68,12 +70,16 @@ class WarmPool:
     def prewarm(self, gate: Gate, profile: Profile) -> None:
         """Makes sandboxes of a profile that nobody has asked for yet."""
         if gate.engine.warmable and self.size and self._wanted is None:
-            self._want(gate, profile)
+            self._wanted = _key(gate, profile), gate, profile
             self.refill()
 
-    def _want(self, gate: Gate, profile: Profile) -> Key:
-        key = (gate.engine.name, *profile.alike())
-        self._wanted = (key, gate, profile)
+    def _asked(self, gate: Gate, profile: Profile) -> Key:
+        key = _key(gate, profile)
+        last, count = self._in_a_row
+        self._in_a_row = key, count + 1 if key == last else 1
+        # What was only guessed before anybody asked gives way at once.
+        if last is None or self._in_a_row[1] >= self.size:
+            self._wanted = key, gate, profile
         return key
 
     def refill(self) -> None:
@@ -96,9 +102,10 @@ class WarmPool:
             async with gate.creation():
                 sandbox = await gate.engine.create(profile, labels=self._labels)
                 self._ready.append(_Warm(key, sandbox))
-        except EngineError as error:
+        except EvalboxError as error:
             log.warning("warm sandbox not made", engine=gate.engine.name, error=error.message)
-            gate.failed(error)
+            if isinstance(error, EngineError):
+                gate.failed(error)
 
     def forget(self, engine: Engine) -> None:
         """Drops the engine's warm sandboxes, after an outage that they did not survive."""
@@ -126,3 +133,7 @@ class WarmPool:
         while self._ready:
             self._part(self._ready.pop().sandbox)
         await asyncio.gather(*self._partings, return_exceptions=True)
+
+
+def _key(gate: Gate, profile: Profile) -> Key:
+    return (gate.engine.name, *profile.alike())

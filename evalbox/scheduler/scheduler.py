@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import replace
+from typing import Any
 
 from evalbox.config.settings import Settings
 from evalbox.domain.attempt import Attempt, Usage, Verdict
@@ -21,7 +23,7 @@ from evalbox.engines.base import Engine, Profile
 from evalbox.errors import EvalboxError, StoreError
 from evalbox.monitor.sandboxes import SandboxSampler
 from evalbox.scheduler.admission import Budget, HostState, admit
-from evalbox.scheduler.attempt import AttemptRun, Surroundings
+from evalbox.scheduler.attempt import AttemptRun, Surroundings, insist
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
 from evalbox.store.store import Store
@@ -36,6 +38,8 @@ _RECHECK = 1.0
 #: Seconds between measurements of a sandbox (a disk fills quickly), and between those kept.
 _SAMPLING, _KEPT_SAMPLING = 0.25, 1.0
 _LARGEST_CLAIM = 64
+#: Seconds that the first in line is passed over for want of room before room is kept for it.
+_PASSED_OVER = 30.0
 
 
 class Scheduler:
@@ -60,18 +64,18 @@ class Scheduler:
         self.pool = WarmPool(store.box_id, warm)
         self._sampler = SandboxSampler(self._sampled, clock=clock, interval=_SAMPLING)
         self._samples: list[tuple[str, int, float, Usage]] = []
-        self._sampled_at: dict[str, float] = {}
+        self._sampled_at: dict[tuple[str, int], float] = {}
         self._around = Surroundings(store, self.pool, self._sampler, clock)
         self._gates: dict[str, Gate] = {}
-        self._runs: dict[str, AttemptRun] = {}
-        self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._owed: set[str] = set()
+        # An attempt may still be tidying up when the next one of its evaluation begins.
+        self._runs: dict[tuple[str, int], AttemptRun] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
-        self._emptied = asyncio.Event()
         self._loop_tasks: list[asyncio.Task[None]] = []
-        self._stopping = False
         self._slots = settings.slots
         self._next_housekeeping = 0.0
+        self._passed_over: tuple[str | None, float] = None, 0.0
+        self._next_look = 0.0
         self.holding = ""
         self.budget: Budget | None = None
         self._told = ""
@@ -86,18 +90,19 @@ class Scheduler:
 
     def run_of(self, evaluation_id: str) -> AttemptRun | None:
         """The attempt under way in this process, if there is one."""
-        return self._runs.get(evaluation_id)
+        return max(self._runs_of(evaluation_id), key=lambda run: run.number, default=None)
 
-    def wake(self) -> None:
-        self._wake.set()
+    def _runs_of(self, evaluation_id: str) -> list[AttemptRun]:
+        return [run for run in self._runs.values() if run.evaluation.id == evaluation_id]
 
     async def start(self) -> None:
         """Takes over what an earlier process left, then begins to claim."""
-        for evaluation, attempt in await self._store.active():
-            if attempt.sandbox_id:
-                self._owed.add(attempt.sandbox_id)
+        left = await self._store.active()
+        gate = self._gate(self._settings.engine)
+        # All are known before any gate opens: its tidying spares what is still to be adopted.
+        for evaluation, attempt in left:
             self._launch(evaluation, adopted=attempt)
-        self._gate(self._settings.engine).begin()
+        gate.begin()
         await self._sampler.__aenter__()
         self._loop_tasks = [
             asyncio.create_task(self._claim_for_ever(), name="claim"),
@@ -111,11 +116,14 @@ class Scheduler:
         Attempts still under way then are let go: their sandboxes live on and are adopted by the
         next process.
         """
-        self._stopping = True
         await _cancelled(self._loop_tasks)
-        if self._tasks:
-            await asyncio.wait(self._tasks.values(), timeout=drain)
-        await _cancelled(list(self._tasks.values()))
+        self._loop_tasks = [asyncio.create_task(self._heed_for_ever(), name="heed")]
+        try:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=drain)
+        finally:
+            await _cancelled(self._loop_tasks)
+        await _cancelled(self._tasks)
         await self.pool.close()
         await self._sampler.__aexit__()
         for gate in self._gates.values():
@@ -123,42 +131,62 @@ class Scheduler:
 
     def cancel(self, evaluation_id: str) -> None:
         """Stops the attempt under way; the store already knows of the wish."""
-        run = self._runs.get(evaluation_id)
-        if run is not None:
+        for run in self._runs_of(evaluation_id):
             run.stop(Outcome.CANCELLED)
 
     async def _claim_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
         while True:
             self._wake.clear()
-            try:
-                pause = await self._turn()
-            except StoreError as error:
-                log.error("the store failed", error=error.message)
-                self.holding = f"holding: {error.message}"
-                pause = _RECHECK
-            try:
-                async with asyncio.timeout(pause):
-                    await self._wake.wait()
-            except TimeoutError:
-                continue
+            pause = await self._guarded(self._turn())
+            alarm = None if pause is None else loop.call_later(pause, self._wake.set)
+            await self._wake.wait()
+            if alarm is not None:
+                alarm.cancel()
+
+    async def _heed_for_ever(self) -> None:
+        """While what runs is let end, it can still be cancelled."""
+        while True:
+            await self._guarded(self._housekeeping())
+            await asyncio.sleep(_HOUSEKEEPING)
+
+    async def _guarded(self, step: Coroutine[Any, Any, float | None]) -> float | None:
+        """Nothing that goes wrong in a step may end the loop that it is a step of."""
+        try:
+            return await step
+        except StoreError as error:
+            log.error("the store failed", error=error.message)
+            self.holding = f"holding: {error.message}"
+        except Exception as error:
+            log.exception("evalbox itself failed")
+            self.holding = f"holding: evalbox itself failed: {error!r}"
+        return _RECHECK
 
     async def _turn(self) -> float | None:
         """Claims what fits; gives the seconds after which to look again unasked."""
         await self._housekeeping()
         self.budget = budget = self._budget()
-        await self._tell_holding(budget)
         if budget.slots > 0:
+            limit = min(budget.slots, _LARGEST_CLAIM)
+            keeps_room = await self._keeps_room(budget)
             claimed = await self._store.claim(
-                min(budget.slots, _LARGEST_CLAIM),
+                limit,
                 self._clock.now(),
                 free_cpus=budget.cpus,
                 free_memory=budget.memory,
                 held_engines=self.held_engines(),
+                in_order=keeps_room,
             )
             for evaluation in claimed:
                 self._launch(evaluation)
+                if evaluation.id == self._passed_over[0]:
+                    self._passed_over = None, 0.0
             if claimed:
-                return 0.0 if len(claimed) == _LARGEST_CLAIM else _RECHECK
+                await self._tell_holding(budget)
+                return 0.0 if len(claimed) == limit else _RECHECK
+            if keeps_room:
+                budget = replace(budget, holding="holding: room is kept for the first in line")
+        await self._tell_holding(budget)
         pauses = [self._next_housekeeping - self._clock.monotonic()] if self._runs else []
         if self.holding and not self._runs:
             pauses.append(_RECHECK)
@@ -166,6 +194,25 @@ class Scheduler:
         if due is not None:
             pauses.append(due - self._clock.now())
         return max(0.0, min(pauses)) if pauses else None
+
+    async def _keeps_room(self, budget: Budget) -> bool:
+        """Whether nothing more may pass over the first in line.
+
+        A large evaluation would otherwise wait for as long as smaller ones keep coming. While
+        room is kept for it, what is of higher priority still goes first.
+        """
+        now = self._clock.monotonic()
+        if now >= self._next_look:
+            self._next_look = now + _RECHECK
+            passed = await self._store.passed_over(
+                free_cpus=budget.cpus,
+                free_memory=budget.memory,
+                held_engines=self.held_engines(),
+            )
+            if passed is None or passed != self._passed_over[0]:
+                self._passed_over = passed, now
+        passed, since = self._passed_over
+        return passed is not None and now - since >= _PASSED_OVER
 
     async def _tell_holding(self, budget: Budget) -> None:
         """Other processes are told what holds the queue, but for slots that are merely taken."""
@@ -207,9 +254,13 @@ class Scheduler:
                 self.cancel(evaluation_id)
 
     async def _watch_store(self) -> None:
-        seq = await self._store.last_seq()
+        seq = 0
         while True:
-            seq = await self._store.wait_for_change(seq, 3600.0)
+            try:
+                seq = await self._store.wait_for_change(seq, 3600.0)
+            except StoreError as error:
+                log.error("the store is not watched", error=error.message)
+                await asyncio.sleep(_RECHECK)
             self._wake.set()
 
     def _gate(self, engine_name: str) -> Gate:
@@ -241,65 +292,65 @@ class Scheduler:
     async def _tidy(self, engine: Engine) -> None:
         """Before a gate opens: removes every sandbox of ours that no live attempt owns."""
         self.pool.forget(engine)
-        living = {run.sandbox_id for run in self._runs.values() if run.sandbox_id}
-        removed = await engine.reap(self._store.box_id, frozenset(living | self._owed))
+        living = frozenset(run.sandbox_id for run in self._runs.values() if run.sandbox_id)
+        removed = await engine.reap(self._store.box_id, living)
         if removed:
             log.warning("removed what was left behind", engine=engine.name, sandboxes=removed)
 
     def _launch(self, evaluation: Evaluation, *, adopted: Attempt | None = None) -> None:
         try:
             gate = self._gate(evaluation.spec.engine)
-        except EvalboxError as error:
+        except Exception as error:
             # Queued by an evalbox that knew an engine which this one does not.
-            self._tasks[evaluation.id] = asyncio.create_task(self._refuse(evaluation, error))
-            return
-        run = AttemptRun(self._around, gate, evaluation, adopted=adopted)
-        self._runs[evaluation.id] = run
-        task = asyncio.create_task(self._carry(run), name=f"attempt-{evaluation.short_id}")
-        self._tasks[evaluation.id] = task
+            carried = self._refuse(evaluation, error)
+        else:
+            run = AttemptRun(self._around, gate, evaluation, adopted=adopted)
+            self._runs[run.key] = run
+            carried = self._carry(run)
+        task = asyncio.create_task(carried, name=f"attempt-{evaluation.short_id}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
-    async def _refuse(self, evaluation: Evaluation, error: EvalboxError) -> None:
-        try:
-            await self._store.finish(
+    async def _refuse(self, evaluation: Evaluation, error: Exception) -> None:
+        reason = error.message if isinstance(error, EvalboxError) else repr(error)
+        await insist(
+            lambda: self._store.finish(
                 evaluation.id,
                 evaluation.attempts,
                 self._clock.now(),
-                verdict=Verdict(Outcome.INFRA_ERROR, reason=error.message),
+                verdict=Verdict(Outcome.INFRA_ERROR, reason=reason),
                 usage=Usage(),
                 state=State.DEAD,
-                not_before=None,
-                output_bytes=0,
-                truncated=False,
                 failures=evaluation.failures,
                 infra_failures=evaluation.infra_failures + 1,
             )
-        finally:
-            del self._tasks[evaluation.id]
+        )
 
     async def _carry(self, run: AttemptRun) -> None:
-        evaluation = run.evaluation
         try:
-            with bound(evaluation=evaluation.id, attempt=run.number):
+            with bound(evaluation=run.evaluation.id, attempt=run.number):
                 await run.run()
+        except Exception:
+            log.exception("evalbox itself failed", evaluation=run.evaluation.id)
         finally:
-            del self._runs[evaluation.id]
-            del self._tasks[evaluation.id]
-            self._sampled_at.pop(evaluation.id, None)
+            del self._runs[run.key]
+            self._sampled_at.pop(run.key, None)
             self._wake.set()
 
     def _sampled(self, evaluation_id: str, attempt: int, usage: Usage) -> None:
         """Shows the attempt every measurement, and puts one a second aside for the store."""
-        run = self._runs.get(evaluation_id)
-        if run is None or run.number != attempt:
+        run = self._runs.get((evaluation_id, attempt))
+        if run is None:
             return
         run.sampled(usage)
         now = self._clock.monotonic()
-        if now - self._sampled_at.get(evaluation_id, -math.inf) >= _KEPT_SAMPLING:
-            self._sampled_at[evaluation_id] = now
+        if now - self._sampled_at.get(run.key, -math.inf) >= _KEPT_SAMPLING:
+            self._sampled_at[run.key] = now
             self._samples.append((evaluation_id, attempt, self._clock.now(), usage))
 
 
-async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    tasks = tuple(tasks)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

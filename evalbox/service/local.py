@@ -10,6 +10,7 @@ import asyncio
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,8 +33,9 @@ from evalbox.service.worker import Worker
 from evalbox.store.outputs import read_output
 from evalbox.store.store import Store
 
-#: Seconds between looks at an output file that another process may be writing.
-_OUTPUT_POLL = 0.05
+#: Seconds between looks at an output file that another process may be writing, and at one that
+#: this process tells of.
+_OUTPUT_POLL, _OUTPUT_LOOK = 0.05, 1.0
 _OUTPUT_PIECE = 256 * 1024
 _EVENTS_PAGE = 500
 
@@ -120,7 +122,11 @@ class LocalBox:
 
     def _engine(self, name: str) -> Engine:
         if name not in self._engines:
-            engine = make_engine(name, docker_host=self._settings.docker_host)
+            engine = make_engine(
+                name,
+                docker_host=self._settings.docker_host,
+                state_dir=self._settings.data_dir / "process",
+            )
             self._made.append(engine)
             self._engines[name] = engine
         return self._engines[name]
@@ -170,21 +176,27 @@ class LocalBox:
         offset: int = 0,
         follow: bool = False,
     ) -> AsyncIterator[OutputPiece]:
-        evaluation = await self._store.get(evaluation_id)
-        number = attempt or max(1, evaluation.attempts)
+        number = attempt or max(1, (await self._store.get(evaluation_id)).attempts)
         while True:
-            # Looked up before reading: what an ended attempt printed is all there to be read.
+            # Both before reading: what an ended attempt printed is all there to be read, and what
+            # comes after the reading is waited for.
+            grew = self._growth(evaluation_id, number)
             evaluation = await self._store.get(evaluation_id)
             over = not follow or evaluation.state in FINAL or evaluation.attempts > number
             async for piece in self._pieces(evaluation_id, number, offset):
                 offset = piece.offset + len(piece.data)
                 yield piece
             if not over:
-                await self._more_output(evaluation_id, number, offset)
+                await _either(grew, _OUTPUT_LOOK if grew else _OUTPUT_POLL)
             elif follow and attempt is None and evaluation.attempts > number:
                 number, offset = number + 1, 0
             else:
                 return
+
+    def _growth(self, evaluation_id: str, number: int) -> asyncio.Event | None:
+        """What is set when an attempt's output grows or ends, where this process keeps it."""
+        run = self._worker.run_of(evaluation_id) if self._worker else None
+        return run.grew if run is not None and run.number == number else None
 
     async def _pieces(
         self, evaluation_id: str, number: int, offset: int
@@ -197,27 +209,6 @@ class LocalBox:
             for piece in pieces:
                 yield piece
             offset = pieces[-1].offset + len(pieces[-1].data)
-
-    async def _more_output(self, evaluation_id: str, number: int, offset: int) -> None:
-        """Waits until there may be more: at once where this process writes it, else by looking."""
-        seq = await self._store.last_seq()
-        directory = self._store.attempt_dir(evaluation_id, number)
-        while True:
-            run = self._worker.run_of(evaluation_id) if self._worker else None
-            if run is not None and run.number == number:
-                run.grew.clear()
-            if await asyncio.to_thread(read_output, directory, offset, 1):
-                return
-            if await self._store.last_seq() != seq:
-                return
-            if run is not None and run.number == number:
-                try:
-                    async with asyncio.timeout(1.0):
-                        await run.grew.wait()
-                    return
-                except TimeoutError:
-                    continue
-            await asyncio.sleep(_OUTPUT_POLL)
 
     async def wait(self, evaluation_id: str) -> Evaluation:
         while True:
@@ -345,6 +336,8 @@ class LocalBox:
         self, *, after: int = 0, follow: bool = False, evaluation_id: str | None = None
     ) -> AsyncIterator[Event]:
         while True:
+            # Before reading: an event of another evaluation ends the waiting too, but once only.
+            newest = await self._store.last_seq() if follow else 0
             page = await self._store.events(after, limit=_EVENTS_PAGE, evaluation_id=evaluation_id)
             for event in page:
                 after = event.seq
@@ -353,7 +346,17 @@ class LocalBox:
                 continue
             if not follow:
                 return
-            await self._store.wait_for_change(after, 60.0)
+            await self._store.wait_for_change(max(after, newest), 60.0)
 
     async def backup(self, target: Path) -> None:
         await self._store.backup(target)
+
+
+async def _either(event: asyncio.Event | None, seconds: float) -> None:
+    """Returns when the event is set, and after so many seconds at the latest."""
+    if event is None:
+        await asyncio.sleep(seconds)
+        return
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

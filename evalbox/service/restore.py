@@ -1,12 +1,18 @@
-"""Puts a backup in place of a data directory's database."""
+"""Puts a backup in place of what is in a data directory."""
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
+from evalbox.store.restore import restore as restore_directory
 
-async def restore(source: Path, directory: Path) -> None:
-    """Raises ``StoreLocked`` while another process owns the directory, ``StoreCorrupt`` and
-    ``StoreTooNew`` where ``source`` is not a backup that this evalbox can read.
+
+async def restore(archive: Path, directory: Path, *, force: bool = False) -> Path | None:
+    """Brings ``archive`` back into ``directory``.
+
+    With ``force``, what is there is kept aside, and its new path returned. Raises ``FileMissing``,
+    ``StoreCorrupt`` where the file is no sound backup, ``Conflict`` where the directory is not
+    empty, ``StoreLocked`` where a process works in it, and other ``StoreError``.
     """
-    raise NotImplementedError
+    return await asyncio.to_thread(restore_directory, archive, directory, force=force)

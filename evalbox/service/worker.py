@@ -16,6 +16,9 @@ from evalbox.scheduler.admission import HostState
 from evalbox.scheduler.attempt import AttemptRun
 from evalbox.scheduler.scheduler import Scheduler
 from evalbox.store.store import Store
+from evalbox.telemetry.logs import get_logger
+
+log = get_logger(__name__)
 
 #: Seconds between tries to take the lock over from another process.
 _STANDBY = 0.5
@@ -60,10 +63,21 @@ class Worker:
 
     async def _stand_by(self) -> None:
         # A file lock tells nobody when it falls free.
-        while not self._store.lock.try_acquire():  # noqa: ASYNC110
+        while not await self._take_over():  # noqa: ASYNC110
             await asyncio.sleep(_STANDBY)
-        self._note("the process that ran the queue is gone: running it here")
-        await self._work()
+
+    async def _take_over(self) -> bool:
+        try:
+            if not self._store.lock.try_acquire():
+                return False
+            self._note("the process that ran the queue is gone: running it here")
+            await self._work()
+        except Exception as error:
+            # Another process may fare better, and this one the next time.
+            log.exception("the queue was not taken over", error=str(error))
+            self._store.lock.release()
+            return False
+        return True
 
     async def _work(self) -> None:
         await self._host.__aenter__()

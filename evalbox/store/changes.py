@@ -45,7 +45,7 @@ class Changes:
                 future.set_result(None)
 
     async def wait(self, last_seq: int, timeout: float) -> int:
-        """The newest seq, as soon as it is beyond ``last_seq`` or ``timeout`` seconds are over."""
+        """The newest seq as soon as it is beyond ``last_seq``, or ``last_seq`` after ``timeout`` s."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while self._seq <= last_seq and (left := deadline - loop.time()) > 0:
@@ -62,7 +62,7 @@ class Changes:
                 watcher.result()
             if self._stop.is_set():
                 break
-        return self._seq
+        return max(self._seq, last_seq)
 
     async def close(self) -> None:
         """Ends all waiting."""

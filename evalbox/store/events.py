@@ -88,7 +88,7 @@ class Events(Access):
         await self._write(work)
 
     async def wait_for_change(self, last_seq: int, timeout: float) -> int:
-        """The newest seq, as soon as it is beyond ``last_seq`` or after ``timeout`` seconds.
+        """The newest seq as soon as it is beyond ``last_seq``, or ``last_seq`` after ``timeout`` s.
 
         Sees events of this process at once, those of others within a tenth of a second.
         """

@@ -16,25 +16,36 @@ from evalbox.store.rows import EVALUATION, evaluation_from
 from evalbox.store.sqlite import Connection
 from evalbox.store.waiting import CPU_SLACK, Claimant, read_queue_state, why_waiting
 
-#: Walks the heads of the lanes in order and takes the first that fits. What runs in a batch is
-#: counted anew each time: a counter beside it could go wrong.
-_CLAIM = f"""
-UPDATE evaluations
-SET state = 'starting', ready = 0, attempts = attempts + 1, updated_at = :now, not_before = NULL,
-    started_at = NULL, finished_at = NULL
-WHERE id = (
-  SELECT head FROM lanes
-  WHERE head IS NOT NULL AND cpus <= :cpus AND memory <= :memory
+#: The heads of lanes that may be claimed, as far as there is room. What runs in a batch is counted
+#: anew each time: a counter beside it could go wrong.
+_ELIGIBLE = """
+  SELECT head, cpus, memory FROM lanes
+  WHERE head IS NOT NULL
     AND NOT EXISTS (SELECT 1 FROM json_each(:held) WHERE value = lanes.engine)
     AND (batch = '' OR coalesce(
       (SELECT concurrency FROM batches WHERE name = lanes.batch) > (
         SELECT count(*) FROM evaluations
         WHERE batch = lanes.batch AND state IN ('starting', 'running', 'scoring')
       ), 1))
-  ORDER BY priority, head LIMIT 1
-)
+"""
+_IN_ORDER = "ORDER BY priority, head LIMIT 1"
+_FITS = "cpus <= :cpus AND memory <= :memory"
+
+
+def _claiming(which: str) -> str:
+    return f"""
+UPDATE evaluations
+SET state = 'starting', ready = 0, attempts = attempts + 1, updated_at = :now, not_before = NULL,
+    started_at = NULL, finished_at = NULL
+WHERE id = (SELECT head FROM ({which}))
 RETURNING {EVALUATION}
 """
+
+
+#: The first that fits, or the first if it fits.
+_CLAIM = _claiming(f"{_ELIGIBLE} AND {_FITS} {_IN_ORDER}")
+_CLAIM_FIRST = _claiming(f"SELECT head FROM ({_ELIGIBLE} {_IN_ORDER}) WHERE {_FITS}")
+_PASSED_OVER = f"SELECT head FROM ({_ELIGIBLE} {_IN_ORDER}) WHERE NOT ({_FITS})"
 
 
 class Queue(Access):
@@ -46,12 +57,14 @@ class Queue(Access):
         free_cpus: float,
         free_memory: int,
         held_engines: frozenset[str] = frozenset(),
+        in_order: bool = False,
     ) -> list[Evaluation]:
         """Begins an attempt of up to ``limit`` evaluations and returns them, state ``starting``.
 
         By priority, then age, passing over what does not fit into ``free_cpus`` and
-        ``free_memory`` (bytes), whose engine is held or whose batch is at its limit. Empty while
-        the queue is paused. When the awaiting task is cancelled, what was claimed is given back.
+        ``free_memory`` (bytes), whose engine is held or whose batch is at its limit. With
+        ``in_order``, what does not fit holds up all that come after it. Empty while the queue is
+        paused. When the awaiting task is cancelled, what was claimed is given back.
         """
         work = partial(
             _claim,
@@ -60,8 +73,21 @@ class Queue(Access):
             free_cpus=free_cpus,
             free_memory=free_memory,
             held=json.dumps(sorted(held_engines)),
+            query=_CLAIM_FIRST if in_order else _CLAIM,
         )
         return await self._write(work, undo=partial(_give_back, now=now))
+
+    async def passed_over(
+        self, *, free_cpus: float, free_memory: int, held_engines: frozenset[str] = frozenset()
+    ) -> str | None:
+        """The id of the first in line, if all that it lacks is room."""
+        values = {
+            "cpus": free_cpus + CPU_SLACK,
+            "memory": free_memory,
+            "held": json.dumps(sorted(held_engines)),
+        }
+        row = await self._read(lambda conn: conn.execute(_PASSED_OVER, values).fetchone())
+        return row[0] if row else None
 
     async def next_due(self, now: float) -> float | None:
         """When the next of those that wait for a time is due, None where none does."""
@@ -133,12 +159,20 @@ class Queue(Access):
 
 
 def _claim(
-    conn: Connection, *, limit: int, now: float, free_cpus: float, free_memory: int, held: str
+    conn: Connection,
+    *,
+    limit: int,
+    now: float,
+    free_cpus: float,
+    free_memory: int,
+    held: str,
+    query: str,
 ) -> list[Evaluation]:
     if limit < 1 or read_queue_state(conn).paused:
         return []
     conn.execute(
-        "UPDATE evaluations INDEXED BY evaluations_waiting SET ready = 1 WHERE state = 'queued' AND ready = 0 AND not_before <= ?",
+        "UPDATE evaluations INDEXED BY evaluations_waiting SET ready = 1"
+        " WHERE state = 'queued' AND ready = 0 AND not_before <= ?",
         (now,),
     )
     claimed: list[Evaluation] = []
@@ -149,7 +183,7 @@ def _claim(
             "memory": free_memory,
             "held": held,
         }
-        rows = conn.execute(_CLAIM, values).fetchall()
+        rows = conn.execute(query, values).fetchall()
         if not rows:
             break
         evaluation = evaluation_from(rows[0])

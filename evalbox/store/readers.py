@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from evalbox.errors import StoreError
 from evalbox.store.sqlite import Connection, Error, Thread, translate
 
 T = TypeVar("T")
@@ -18,6 +19,7 @@ class Readers:
     def __init__(self, threads: Sequence[Thread], database: Path) -> None:
         self._threads = tuple(threads)
         self._database = database
+        self._closed = False
         self._free: asyncio.LifoQueue[Thread] = asyncio.LifoQueue()
         for thread in threads:
             self._free.put_nowait(thread)
@@ -27,6 +29,8 @@ class Readers:
 
         Errors of SQLite come as ``StoreError``.
         """
+        if self._closed:
+            raise StoreError("the store is closed")
         thread = await self._free.get()
         try:
             return await thread.run(lambda conn: _snapshot(conn, work))
@@ -36,6 +40,7 @@ class Readers:
             self._free.put_nowait(thread)
 
     async def close(self) -> None:
+        self._closed = True
         for thread in self._threads:
             await thread.close()
 

@@ -62,6 +62,7 @@ class Removal(Blobs):
         Returns how many blobs went.
         """
         await self.empty_trash()
+        await asyncio.to_thread(self._delete_scratch, now - GRACE)
         files = await asyncio.to_thread(self._blob_names)
         collected = 0
         for some in _slices(iter(files)):
@@ -74,6 +75,12 @@ class Removal(Blobs):
     def _delete(self, names: Iterable[str]) -> None:
         for name in names:
             delete(self.directory / name)
+
+    def _delete_scratch(self, older_than: float) -> None:
+        """What a backup that was killed left."""
+        for path in self.directory.glob(".backup-*"):
+            if path.stat().st_mtime < older_than:
+                delete(path)
 
     def _collect(self, conn: Connection, *, names: list[str], older_than: float) -> int:
         count = sum(delete_unreferenced(conn, self.directory / name, older_than) for name in names)

@@ -58,7 +58,7 @@ def _scratch(directory: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def _owned(directory: Path) -> Iterator[None]:
-    if not directory.is_dir():
+    if not (directory / DATABASE).exists():
         yield
         return
     lock = DataDirectoryLock(directory)
@@ -106,7 +106,9 @@ def _check(archive: Path, database: Path) -> None:
     database.chmod(0o600)
     try:
         with contextlib.closing(open_writer(database)) as connection:
-            migrate.check(connection, database)
+            version = migrate.check(connection, database)
+            if version == 0:
+                raise StoreCorrupt(f"the database in {archive} is empty", hint="use another backup")
             result = connection.execute("PRAGMA integrity_check(1)").fetchone()[0]
             if result != "ok":
                 raise StoreCorrupt(

@@ -162,6 +162,9 @@ class Thread:
 
     def __init__(self, connector: Callable[[], Connection]) -> None:
         self._connection = aiosqlite.Connection(connector, iter_chunk_size=64)
+        # A process that fails before it closes its store must end, not wait for this thread. To be
+        # cut off at any point is what the database is made for.
+        self._connection._thread.daemon = True
 
     async def start(self) -> None:
         """Opens the connection. Raises what ``connector`` raises."""

@@ -106,11 +106,13 @@ def _prepare(directory: Path) -> Path:
     directory = directory.absolute()
     try:
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not os.access(directory, os.W_OK | os.X_OK):
-            raise StoreReadOnly(
-                f"the data directory {directory} cannot be written",
-                hint="check its owner and permissions, or choose another data directory",
-            )
+        for path, mode in ((directory, os.W_OK | os.X_OK), (directory / DATABASE, os.W_OK)):
+            # SQLite would quietly open for reading what it may not write.
+            if path.exists() and not os.access(path, mode):
+                raise StoreReadOnly(
+                    f"{path} cannot be written",
+                    hint="check its owner and permissions, or choose another data directory",
+                )
         for name in ("blobs", "attempts"):
             (directory / name).mkdir(mode=0o700, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
@@ -124,11 +126,14 @@ def _prepare(directory: Path) -> Path:
 
 def _inspect(directory: Path) -> Path:
     directory = directory.absolute()
-    if not (directory / DATABASE).is_file():
-        raise StoreError(
-            f"there is no evalbox data in {directory}", hint="check the path of the data directory"
-        )
-    return directory
+    try:
+        if (directory / DATABASE).is_file():
+            return directory
+    except OSError as error:
+        raise translate_os(error, directory) from error
+    raise StoreError(
+        f"there is no evalbox data in {directory}", hint="check the path of the data directory"
+    )
 
 
 def _box_id(conn: Connection, database: Path) -> str:

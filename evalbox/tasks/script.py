@@ -138,17 +138,19 @@ def _refuse_binary(source: bytes, origin: str) -> None:
 
 def _check_text(source: bytes, origin: str, *, python: bool) -> None:
     """Raises ``InvalidInput`` where the interpreter could not read the source either."""
-    encoding = "utf-8"
+    encoding, trouble = "utf-8", ""
     if python:
         try:
             encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
         except SyntaxError as error:
-            raise _not_text(origin, str(error)) from None
+            trouble = str(error)
     try:
         source.decode(encoding)
     except UnicodeDecodeError as error:
         line = source.count(b"\n", 0, error.start) + 1
         raise _not_text(origin, f"byte 0x{source[error.start]:02x} in line {line}") from None
+    if trouble:
+        raise _not_text(origin, trouble)
 
 
 def _not_text(origin: str, where: str) -> InvalidInput:

@@ -45,14 +45,17 @@ class Sink:
         logging.getLogger().addHandler(self._library_handler)
 
     def emit(self, level: int, name: str, event: str, values: Mapping[str, object]) -> None:
+        try:
+            self._lines.put_nowait(self._rendered(level, name, event, values))
+        except queue.Full:
+            self._lost += 1
+
+    def _rendered(self, level: int, name: str, event: str, values: Mapping[str, object]) -> str:
         line: Any = {"event": event, "level": logging.getLevelName(level).lower(), "logger": name}
         line |= {key: value for key, value in values.items() if key not in line}
         for process in self._render:
             line = process(None, "", line)
-        try:
-            self._lines.put_nowait(line)
-        except queue.Full:
-            self._lost += 1
+        return str(line)
 
     def close(self) -> None:
         logging.getLogger().removeHandler(self._library_handler)
@@ -66,11 +69,16 @@ class Sink:
     def _write(self) -> None:
         while (line := self._lines.get()) is not None:
             self._put(line)
-            if self._lost and self._lines.empty():
-                lost, self._lost = self._lost, 0
-                self._put(f"{lost} log lines were left out: the log could not be written in time")
+            if self._lines.empty():
+                self._tell_lost()
+        self._tell_lost()
         if isinstance(self._handler, RotatingFileHandler):
             self._handler.close()
+
+    def _tell_lost(self) -> None:
+        if self._lost:
+            values, self._lost = {"count": self._lost}, 0
+            self._put(self._rendered(logging.WARNING, "log", "log lines left out", values))
 
     def _put(self, line: str) -> None:
         self._handler.emit(logging.LogRecord("", 0, "", 0, "%s", (line,), None))

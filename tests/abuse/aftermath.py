@@ -11,7 +11,7 @@ import gc
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -54,6 +54,8 @@ GROWTH = 96 * MIB
 #: Seconds without a sign of life from the witness.
 SILENCE = 3.0
 
+#: ``artifacts`` are the paths of the specification; their limit is always the same.
+_LIMITED = frozenset(Limits.__slots__) - {"artifacts"}
 _ENDS = frozenset(f"evaluation.{state}" for state in FINAL)
 
 
@@ -120,7 +122,6 @@ class Aftermath:
         self,
         program: str | Sequence[str],
         *arguments: str,
-        within: Callable[[Evaluation], Iterable[str]] | None = None,
         **changes: object,
     ) -> Ordeal:
         """Runs a program of ``programs/``, or a command, and checks what every job must leave.
@@ -163,7 +164,7 @@ class Aftermath:
             command = (interpreter, f"{HOME}/{program}", *arguments)
         else:
             command = tuple(program)
-        limits = {name: changes.pop(name) for name in Limits.__slots__ if name in changes}
+        limits = {name: changes.pop(name) for name in _LIMITED if name in changes}
         made = EvaluationSpec(
             name=command[-1][:40],
             command=command,
@@ -184,9 +185,7 @@ class Aftermath:
             await self.box.artifacts(evaluation_id),
         )
 
-    async def tidy(
-        self, sandboxes: Iterable[traces.Sandbox], *, since: float | None, ours: bool = True
-    ) -> None:
+    async def tidy(self, sandboxes: Iterable[traces.Sandbox], *, since: float | None) -> None:
         """Nothing of them is left ``TIDY_WITHIN`` seconds after ``since`` (seconds since 1970)."""
         deadline = (since or time.time()) + TIDY_WITHIN
         while left := await asyncio.to_thread(self._left, list(sandboxes)):
@@ -198,7 +197,7 @@ class Aftermath:
         known = traces.containers(self.box_id)
         left += [f"container {one.id}" for one in sandboxes if one.id in known]
         left += [f"half-written {path}" for path in traces.half_written([self.data_dir])]
-        left += [f"temporary {path}" for path in temporary_files()]
+        left += [f"temporary file {name}" for name in os.listdir(tempfile.gettempdir())]
         return left
 
     async def _sandboxes(self, evaluation_id: str) -> list[traces.Sandbox]:
@@ -304,12 +303,6 @@ class _Memory:
         peak = int(status.partition("VmHWM:")[2].split()[0]) * KIB
         grown = peak - self.resident
         assert grown < GROWTH, f"the service took {grown // MIB} MiB more"
-
-
-def temporary_files() -> list[str]:
-    """What evalbox has put where temporary files are, but for reports of its own mistakes."""
-    place = tempfile.gettempdir()
-    return [f"{place}/{name}" for name in os.listdir(place) if name.startswith("evalbox-2")]
 
 
 def settings(data_dir: Path, **changes: object) -> Settings:

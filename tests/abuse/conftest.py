@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import aftermath as common
@@ -21,6 +22,15 @@ def gvisor() -> None:
         pytest.skip(f"no Docker engine with {common.IMAGE}: {error}")
     if "evalbox-gvisor" not in runtimes:
         pytest.skip("Docker has no runtime evalbox-gvisor")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def temporary(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A place for temporary files in which nobody else puts any."""
+    before = tempfile.tempdir
+    tempfile.tempdir = str(tmp_path_factory.mktemp("temporary"))
+    yield
+    tempfile.tempdir = before
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

@@ -39,10 +39,12 @@ async def enough_memory(lab: Lab) -> None:
 
 @case("runs_programs")
 async def an_impossible_request(lab: Lab) -> None:
-    """A request for 1 TiB at once fails within the command, which may go on."""
+    """A request for 1 TiB at once is refused within the command, or told as ``oom_killed``."""
     code = "try: bytearray(1 << 40)\nexcept MemoryError: print('refused')"
     ran = await lab.python(code)
-    expect((ran.stdout, ran.exit.code), (b"refused\n", 0), "output and exit status")
+    # gVisor promises any address space, and fails where it is used.
+    if not ran.exit.oom_killed:
+        expect((ran.stdout, ran.exit.code), (b"refused\n", 0), "output and exit status")
 
 
 @case("limits_processes")

@@ -43,13 +43,12 @@ def files_archive(staged: Sequence[Staged], owner: Owner, workdir: str) -> Itera
     Directories that are missing outside of ``workdir`` are left to the engine, which gives them to
     root. Reads files: not for the event loop. Raises ``EngineError`` for a file that has changed.
     """
-    made = {STAGE}
-    yield _directory(STAGE, owner, 0o700)
+    made: set[str] = set()
     for item in staged:
         for parent in _parents(item.path):
-            if parent not in made and beneath(parent, workdir):
+            if parent not in made and (parent == STAGE or beneath(parent, workdir)):
                 made.add(parent)
-                yield _directory(parent, owner, 0o755)
+                yield _directory(parent, owner, 0o700 if parent == STAGE else 0o755)
         size = len(item.content) if isinstance(item.content, bytes) else item.content.size
         yield _header(item.path, tarfile.REGTYPE, owner, item.mode, size)
         if isinstance(item.content, bytes):

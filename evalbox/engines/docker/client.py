@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from evalbox.engines.docker.faults import translated, unreachable
 from evalbox.engines.docker.wire import Address, Connection, Request, connect
+from evalbox.errors import EngineUnavailable
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -35,12 +36,15 @@ class Client:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="docker")
         self._lock = threading.Lock()
         self._api: APIClient | None = None
+        self._closed = False
 
     async def call(self, function: Callable[[Any], T]) -> T:
         """The result of ``function``, which gets docker-py's ``APIClient``, in a thread.
 
         Raises the errors of ``faults``. A call that is cancelled still runs to its end.
         """
+        if self._closed:
+            raise EngineUnavailable("the engine has been closed")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._run, function)
 
@@ -70,6 +74,7 @@ class Client:
 
     def close(self) -> None:
         """Lets go of threads and connections; calls under way end by themselves."""
+        self._closed = True
         self._pool.shutdown(wait=False, cancel_futures=True)
         if self._api is not None:
             self._api.close()

@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from typing import Any
 
 from evalbox.engines.base import Launch, Stream
 from evalbox.engines.docker.archive import Owner
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import Refused
 from evalbox.engines.docker.frames import Demultiplexer
-from evalbox.engines.docker.script import READER, RELEASER
+from evalbox.engines.docker.script import READER, RELEASER, TAR_FOLLOWS
 from evalbox.engines.docker.wire import Request
 from evalbox.errors import SandboxGone
 
 #: The job may kill the reader, which is a process beside it.
 _TRIALS = 3
-_NOTHING_KEPT = bytes(1024)
+_FIRST_WORDS = TAR_FOLLOWS.encode() + b"\n"
 
 
 @dataclass(frozen=True, slots=True)
 class Keeper:
+    """``ended`` gives a future that is done once the sandbox has ended."""
+
     client: Client
     container: str
     owner: Owner
+    ended: Callable[[], asyncio.Future[Any]]
 
     async def stream(self, launch: Launch) -> AsyncIterator[bytes]:
         """An uncompressed tar; it just ends where the sandbox ends before."""
         reader = ["/bin/sh", "-c", READER, "sh", launch.workdir, *launch.artifacts]
         for _ in range(_TRIALS):
-            began = False
+            length = 0
             try:
                 exec_id = await self._prepared(reader)
-                async for data in self._printed(exec_id):
-                    began = True
+                async for data in self._tar(exec_id):
+                    length += len(data)
                     yield data
                 finished = await self._status(exec_id) == 0
             except (SandboxGone, Refused):
                 return
-            if finished and not began:
-                yield _NOTHING_KEPT
-            if finished:
+            if finished or self.ended().done():
                 return
-            if began:
+            if length:
                 break
-        await self._release()
+        await self.run(["/bin/sh", "-c", RELEASER])
 
     async def run(self, command: list[str]) -> int | None:
         """The exit status of a command beside the job; None where the sandbox has ended."""
@@ -56,9 +59,6 @@ class Keeper:
         except (SandboxGone, Refused):
             return None
 
-    async def _release(self) -> None:
-        await self.run(["/bin/sh", "-c", RELEASER])
-
     async def _prepared(self, command: list[str]) -> str:
         created = await self.client.call(
             lambda api: api.exec_create(
@@ -67,13 +67,27 @@ class Keeper:
         )
         return str(created["Id"])
 
+    async def _tar(self, exec_id: str) -> AsyncIterator[bytes]:
+        """What follows the reader's first words; nothing where they are not the reader's."""
+        head = b""
+        async for data in self._printed(exec_id):
+            if len(head) == len(_FIRST_WORDS):
+                yield data
+                continue
+            head += data
+            if not _FIRST_WORDS.startswith(head[: len(_FIRST_WORDS)]):
+                return
+            if rest := head[len(_FIRST_WORDS) :]:
+                yield rest
+            head = head[: len(_FIRST_WORDS)]
+
     async def _printed(self, exec_id: str) -> AsyncIterator[bytes]:
         request = Request(
             "POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": False}, upgrade=True
         )
         frames = Demultiplexer()
         async with self.client.opened(request) as connection:
-            async for piece in connection.pieces():
+            async for piece in connection.pieces(self.ended()):
                 for chunk in frames.feed(piece):
                     if chunk.stream is Stream.STDOUT:
                         yield chunk.data

@@ -33,7 +33,8 @@ class Networks:
     async def options(self, network: Network) -> dict[str, Any]:
         """The host options of docker-py for ``network``."""
         if network is Network.NONE:
-            return {"network_mode": "none"}
+            # Else the engine puts in the host's own name servers and domains, and programs ask.
+            return {"network_mode": "none", "dns": ["127.0.0.1"], "dns_search": ["."]}
         async with self._lock:
             await self._client.call(_ensure)
         options: dict[str, Any] = {"network_mode": NAME}

@@ -18,7 +18,7 @@ from evalbox.engines.docker.keeper import Keeper
 from evalbox.engines.docker.removal import Remover
 from evalbox.engines.docker.script import LAUNCHED, Plan, may_inline, plan
 from evalbox.engines.docker.wire import Connection, Request
-from evalbox.errors import EngineError, SandboxGone
+from evalbox.errors import EngineError, EngineUnavailable, SandboxGone
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ class DockerSandbox:
         self._launch: Launch | None = None
         self._plan: tuple[Launch, Plan] | None = None
         self._ending: asyncio.Task[Exit] | None = None
-        self._keeper = Keeper(client, container.id, container.owner)
+        self._let_go = False
+        self._keeper = Keeper(client, container.id, container.owner, self._ended)
         self._gauge = Gauge(client, container.id, container.pid, gvisor=container.gvisor)
 
     @property
@@ -94,7 +95,7 @@ class DockerSandbox:
         self._attached = None
         frames = Demultiplexer(skip)
         try:
-            async for piece in connection.pieces():
+            async for piece in connection.pieces(self._ended()):
                 for chunk in frames.feed(piece):
                     yield chunk
         finally:
@@ -109,10 +110,14 @@ class DockerSandbox:
                 yield data
 
     async def wait(self) -> Exit:
-        ending = self._ending
-        if ending is None or (ending.done() and (ending.cancelled() or ending.exception())):
-            ending = self._ending = self._background.start(self._end())
-        return await asyncio.shield(ending)
+        ending = self._ended()
+        try:
+            return await asyncio.shield(ending)
+        except asyncio.CancelledError:
+            asking = asyncio.current_task()
+            if ending.cancelled() and not (asking and asking.cancelling()):
+                raise EngineUnavailable("the engine was closed while a sandbox ran") from None
+            raise
 
     async def usage(self) -> Usage | None:
         return await self._gauge.read()
@@ -127,16 +132,29 @@ class DockerSandbox:
                 raise
 
     async def destroy(self) -> None:
-        self.let_go()
+        self._hang_up()
         await self._background.finish(self._remover.remove(self.id, self._container.pid))
 
     def let_go(self) -> None:
-        """Hangs up; the sandbox lives on."""
+        """Asks and hears nothing more of the sandbox, which lives on."""
+        self._hang_up()
+        self._let_go = True
+        if self._ending is not None:
+            self._ending.cancel()
+
+    def _hang_up(self) -> None:
         self._gauge.close()
         if self._attached is not None:
             self._attached.close()
-        if self._ending is not None:
-            self._ending.cancel()
+
+    def _ended(self) -> asyncio.Task[Exit]:
+        """Waits for the end, once for all who ask; a wait that failed is begun anew."""
+        task = self._ending
+        if self._let_go:
+            raise EngineUnavailable("the engine has been closed")
+        if task is None or (task.done() and (task.cancelled() or task.exception())):
+            task = self._ending = self._background.start(self._end())
+        return task
 
     async def _planned(self, launch: Launch) -> Plan:
         if self._plan is None or self._plan[0] != launch:

@@ -27,7 +27,8 @@ SCRIPT_LIMIT = 60 * 1024
 #: File systems in memory, which the engine cannot put files into.
 MEMORY_MOUNTS = ("/tmp", "/dev/shm")  # noqa: S108 - paths in the sandbox
 STAGE = "/.evalbox"
-LAUNCHED = STAGE + "/launched"
+#: In memory, since gVisor remembers what it did not find on the host's disk.
+LAUNCHED = "/tmp/.evalbox-launched"  # noqa: S108
 _DONE = "/tmp/.evalbox-done"  # noqa: S108
 _RELEASE = "/tmp/.evalbox-release"  # noqa: S108
 _STDIN = "/tmp/.evalbox-stdin"  # noqa: S108
@@ -44,6 +45,10 @@ _ESCAPES = {
 }
 _TABLE = [_ESCAPES.get(byte, bytes([byte])) for byte in range(256)]
 
+#: What the reader says first: where a reader cannot be started, the engine's complaint comes in
+#: its place, on the same stream.
+TAR_FOLLOWS = "evalbox: a tar follows"
+EMPTY_TAR = 1024
 #: Streams the paths in its arguments as a tar, once the command has ended, then lets the sandbox
 #: end. The first argument is the working directory. tar's own complaints are of no use: what it
 #: cannot read is left out.
@@ -55,7 +60,8 @@ for path; do
   shift
   if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; fi
 done
-[ $# -eq 0 ] || tar -cf - -- "$@" 2>/dev/null
+echo {TAR_FOLLOWS}
+if [ $# -eq 0 ]; then head -c {EMPTY_TAR} /dev/zero; else tar -cf - -- "$@" 2>/dev/null; fi
 : >{_RELEASE}
 """
 #: Lets the sandbox end where the reader was lost.

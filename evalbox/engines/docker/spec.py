@@ -81,13 +81,18 @@ def container_options(
     )
     return {
         "image": profile.image,
-        "command": SHELL,
-        "entrypoint": [],
+        # Set as the entry point, it leaves no room for the image's own command.
+        "entrypoint": SHELL,
+        "command": None,
         "user": str(owner),
         "working_dir": profile.workdir,
         "hostname": "sandbox",
         "stdin_open": True,
+        # Else the shell's input would end with the first connection to it, and the shell too.
+        "detach": True,
         "tty": False,
         "host_config": host,
         "healthcheck": {"test": ["NONE"]},
+        # The user's own proxies, often with their passwords, are not for a job to see.
+        "use_config_proxy": False,
     }

@@ -13,6 +13,7 @@ import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from evalbox.engines.docker.faults import refusal, unreachable
@@ -24,6 +25,8 @@ PIECE = 64 * 1024
 #: Seconds until the head of an answer must be there.
 _ANSWER_TIMEOUT = 60.0
 _CONNECT_TIMEOUT = 10.0
+#: Seconds in which a stream of a sandbox that has ended must go on, or has ended too.
+_LAST_WORDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +91,28 @@ class Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """The body as it comes, until the engine hangs up."""
+    async def pieces(self, ended: asyncio.Future[Any] | None = None) -> AsyncIterator[bytes]:
+        """The body as it comes, until the engine hangs up.
+
+        The engine may forget to, when a sandbox ends at a bad moment: after ``ended``, silence is
+        the end too.
+        """
         try:
-            while piece := await self.reader.read(PIECE):
+            while piece := await self._piece(ended):
                 yield piece
         except OSError as error:
             raise unreachable(error) from error
+
+    async def _piece(self, ended: asyncio.Future[Any] | None) -> bytes:
+        if ended is None:
+            return await self.reader.read(PIECE)
+        reading = asyncio.ensure_future(self.reader.read(PIECE))
+        try:
+            await asyncio.wait((reading, ended), return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((reading,), timeout=_LAST_WORDS)
+            return reading.result() if reading.done() else b""
+        finally:
+            reading.cancel()
 
     async def send(self, data: bytes) -> None:
         try:

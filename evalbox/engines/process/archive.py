@@ -113,7 +113,8 @@ def _add_content(archive: tarfile.TarFile, parent: int, last: str, name: str, de
     descriptor = os.open(last, _DIRECTORY, dir_fd=parent)
     try:
         for entry in sorted(os.listdir(descriptor)):  # noqa: PTH208
-            _add(archive, descriptor, entry, posixpath.join(name, entry), depth - 1)
+            inside = posixpath.normpath(posixpath.join(name, entry))
+            _add(archive, descriptor, entry, inside, depth - 1)
     finally:
         os.close(descriptor)
 

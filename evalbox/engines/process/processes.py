@@ -47,14 +47,18 @@ def find(sandbox_id: str, session: int | None = None) -> list[int]:
 def kill_all(sandbox_id: str, session: int | None = None) -> bool:
     """Kills them, and what they beget meanwhile. False where some were still there at last."""
     until = time.monotonic() + PATIENCE
-    while pids := find(sandbox_id, session):
-        if time.monotonic() > until:
-            return False
-        # Stopped first, so that they do not multiply while the next is being killed.
-        for how in (signal.SIGSTOP, signal.SIGKILL):
-            for pid in pids:
-                _send(pid, how, sandbox_id, session)
-        time.sleep(0.002)
+    # Looked for once more after the last: while a process becomes another program, its environment
+    # is empty for a moment.
+    for _ in range(2):
+        while pids := find(sandbox_id, session):
+            if time.monotonic() > until:
+                return False
+            # Stopped first, so that they do not multiply while the next is being killed.
+            for how in (signal.SIGSTOP, signal.SIGKILL):
+                for pid in pids:
+                    _send(pid, how, sandbox_id, session)
+            time.sleep(0.002)
+        time.sleep(0.001)
     return True
 
 
