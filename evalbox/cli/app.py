@@ -27,7 +27,7 @@ COMMANDS = {
         "ls": ("evalbox.cli.listing", "List evaluations, the newest first."),
         "show": ("evalbox.cli.show", "Show all that is known of an evaluation."),
         "logs": ("evalbox.cli.logs", "Print what an evaluation printed."),
-        "artifacts": ("evalbox.cli.artifacts", "List or fetch the files that it left."),
+        "artifacts": ("evalbox.cli.artifacts", "List or fetch the files that an evaluation left."),
         "explain": ("evalbox.cli.show", "Say why an evaluation waits, or how it stands."),
         "events": ("evalbox.cli.events", "Print what happened, in order."),
     },

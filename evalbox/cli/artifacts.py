@@ -35,7 +35,7 @@ async def artifacts_command(
     attempt: str | None,
     as_json: bool,
 ) -> None:
-    """List the files that an evaluation left, or fetch them."""
+    """List or fetch the files that an evaluation left."""
     if wanted is not None and directory is not None:
         raise click.UsageError("--get and --to exclude each other.")
     if output is not None and wanted is None:

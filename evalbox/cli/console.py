@@ -40,6 +40,7 @@ class Console:
         self._colour = colour if colour is not None else not plain
         self._status = ""
         self._fresh_line = True
+        self._busy = False
         self._neutralisers = {1: Neutraliser(), 2: Neutraliser()}
 
     # data
@@ -47,8 +48,7 @@ class Console:
     def data(self, text: str) -> None:
         """A line of the command's result."""
         self._clear_status()
-        self.out.write(text + "\n")
-        self.out.flush()
+        self._write_text(self.out, text + "\n")
 
     def json(self, value: Any, *, compact: bool = False) -> None:
         indent = None if compact else 2
@@ -65,12 +65,14 @@ class Console:
             else (self.out, self.out_is_terminal)
         )  # fmt: skip
         self._clear_status()
+        self._busy = True
         if terminal and not self.raw:
             self._write_text(target, self._neutralisers[stream].feed(data))
         else:
             self._write_bytes(target, data)
         if terminal:
             self._fresh_line = data.endswith((b"\n", b"\r"))
+        self._busy = False
 
     def end_of_job(self) -> None:
         """What a job left unfinished is finished: half a character, half a line."""
@@ -105,7 +107,8 @@ class Console:
 
     def status(self, text: str) -> None:
         """A line on a terminal that gives way to whatever is printed next; elsewhere nothing."""
-        if self.quiet or not self.err_is_terminal or text == self._status:
+        # A job's output is written in a thread, which a terminal may hold up.
+        if self.quiet or self._busy or not self.err_is_terminal or text == self._status:
             return
         self._clear_status()
         if self._fresh_line:

@@ -15,7 +15,7 @@ from evalbox.cli.session import Session
 
 _STYLES = {"ok": "green", "warning": "yellow", "failure": "red"}
 _UNUSABLE = 69
-_NAME_WIDTH = 24
+_NAME_WIDTH = 26
 
 
 @click.command("doctor", cls=Command)

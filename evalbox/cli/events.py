@@ -25,7 +25,10 @@ from evalbox.domain.ids import short as short_id
 async def events_command(
     session: Session, *, reference: str | None, follow: bool, after: str | None, as_json: bool
 ) -> None:
-    """Print what happened, in order; with --json one object a line."""
+    """Print what happened, in order.
+
+    With --json one object a line.
+    """
     seq = whole(after or "0", field="after", low=0, high=1 << 62)
     async with session.box() as box:
         chosen = None if reference is None else await box.resolve(reference)

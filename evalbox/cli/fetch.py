@@ -69,7 +69,7 @@ async def copy_file(content: AsyncIterator[bytes], place: Path, *, executable: b
 
 def beneath(path: str) -> PurePosixPath:
     """``path``, which a job may have chosen, as one that cannot lead out of a directory."""
-    parts = [part for part in PurePosixPath(path).parts if part != "/"]
+    parts = [part for part in PurePosixPath(path).parts if part.strip("/")]
     if not parts or ".." in parts or "\0" in path:
         raise InvalidInput(f"artifact {path!r}: its path leads out of the directory")
     return PurePosixPath(*parts)

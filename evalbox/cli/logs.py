@@ -14,6 +14,7 @@ from evalbox.cli.options import id_argument, json_option, whole
 from evalbox.cli.session import Session
 from evalbox.cli.when import iso
 from evalbox.domain.records import OutputPiece
+from evalbox.errors import NotFound
 
 _STREAMS = {"stdout": 1, "stderr": 2}
 
@@ -40,9 +41,10 @@ async def logs_command(
     raw: bool,
     as_json: bool,
 ) -> None:
-    """Print what an evaluation printed: to standard output and standard error, as it did.
+    """Print what an evaluation printed.
 
-    With --json one object a line, of text and the time of its first byte.
+    It goes to standard output and standard error, as it did. With --json one object a line, with
+    the text and the time of each piece.
     """
     number = None if attempt is None else whole(attempt, field="attempt", low=1, high=1 << 31)
     lines = None if tail is None else whole(tail, field="tail", low=0, high=1 << 31)
@@ -53,8 +55,6 @@ async def logs_command(
     async with session.box(work=follow) as box:
         evaluation_id = await box.resolve(reference)
         if number is not None and number > (await box.get(evaluation_id)).attempts:
-            from evalbox.errors import NotFound
-
             raise NotFound(f"evaluation {evaluation_id[-8:]} has no attempt {number}")
         offset = 0
         if lines is not None:

@@ -23,7 +23,7 @@ from evalbox.domain.quantity import format_size, parse_duration, parse_size
 from evalbox.domain.retry import MAX_RETRIES, RetryPolicy
 from evalbox.errors import FileMissing, InvalidInput
 from evalbox.tasks.base import Task, TaskFile, Upload, check_readable, read_bytes, unreadable
-from evalbox.tasks.inputs import collect, destination
+from evalbox.tasks.inputs import collect, kept_path
 from evalbox.tasks.registry import read_task
 from evalbox.tasks.script import MAX_SCRIPT, script
 
@@ -87,7 +87,7 @@ class Request:
             image=options.plain_text(_first(self.image, settings.image), field="image"),
             engine=self._engine(settings),
             env=environment(self.env, self.env_file),
-            artifacts=tuple(destination(path, field="--artifact") for path in self.artifact),
+            artifacts=tuple(kept_path(path) for path in self.artifact),
             network=Network(self.network),
             limits=self.limits(),
             priority=Priority[self.priority.upper()],

@@ -11,11 +11,11 @@ from typing import Any
 import click
 
 from evalbox.cli import document, render, status
-from evalbox.cli.command import Command, pass_session
+from evalbox.cli.command import pass_session
 from evalbox.cli.fetch import Copied, copy_all
 from evalbox.cli.inert import inert_line
 from evalbox.cli.interrupt import on_interrupt
-from evalbox.cli.options import apply, json_option
+from evalbox.cli.program import BEHIND, WHAT, ProgramCommand, evaluation_options
 from evalbox.cli.request import Prepared, Request
 from evalbox.cli.session import Session
 from evalbox.cli.watch import Watch, cancel_unfinished, conclude
@@ -23,85 +23,13 @@ from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.service.box import Box
 
-_BEHIND = "evalbox.command"
 _DEFAULT_PLACE = Path("evalbox-artifacts")
-
-_WHAT = """
-\b
-  evalbox {0} PATH [ARGS...]          a script: .py, .js, .mjs, .sh, or with a #! line
-  evalbox {0} PATH -- --flag ARGS...  arguments that begin with - stand behind --
-  evalbox {0} - --lang py             the script from standard input
-  evalbox {0} [--image IMG] -- CMD    a command, here in another image
-
-Every sandbox is fresh, without network, and bounded by limits. Sizes are written as 512m or 1.5g,
-times as 90s or 1h30m.
-"""
-
-
-class ProgramCommand(Command):
-    """Keeps what stands behind ``--`` apart from what stands before it."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if "--" in args:
-            cut = args.index("--")
-            ctx.meta[_BEHIND] = tuple(args[cut + 1 :])
-            args = args[:cut]
-        return super().parse_args(ctx, args)
-
-
-evaluation_options = apply(
-    click.argument("path", required=False, metavar="[PATH|-]", type=click.Path()),
-    click.argument("arguments", nargs=-1, metavar="[ARGS]..."),
-    click.option("--lang", help="The script's language, whatever its name: py, js or sh."),
-    click.option("--image", help="The image to run in (default: the setting)."),
-    click.option("--engine", help="gvisor (default), runc, process (unconfined!) or fake."),
-    click.option("--user", help="UID:GID, or a user of the image.  [default: 1000:1000]"),
-    click.option(
-        "--network", type=click.Choice(["none", "internet"]), default="none", show_default=True,
-        help="What the sandbox can reach.",
-    ),
-    click.option("--cpus", metavar="N", help="Cores; fractions are fine.  [default: 1]"),
-    click.option("--memory", metavar="SIZE", help="[default: 512m]"),
-    click.option("--timeout", metavar="TIME", help="Wall time.  [default: 10m]"),
-    click.option("--disk", metavar="SIZE", help="What it may write.  [default: 1g]"),
-    click.option("--pids", metavar="N", help="Processes and threads at once.  [default: 256]"),
-    click.option("--output-limit", metavar="SIZE", help="[default: 16m]"),
-    click.option(
-        "--env", "-e", multiple=True, metavar="K[=V]",
-        help="A variable; without a value, your own is passed on.",
-    ),
-    click.option("--env-file", multiple=True, metavar="FILE", help="Lines of K=V."),
-    click.option(
-        "--file", "-f", multiple=True, metavar="SRC[:DEST]",
-        help="A file or directory to put in, at DEST or beneath /home/agent.",
-    ),
-    click.option("--stdin", metavar="FILE|-", help="Its standard input.  [default: empty]"),
-    click.option(
-        "--artifact", "-a", multiple=True, metavar="PATH",
-        help="A file or directory to keep when it ends.",
-    ),
-    click.option(
-        "--priority", type=click.Choice(["high", "normal", "low"]), default="normal",
-        show_default=True,
-    ),
-    click.option("--retries", metavar="N", help="More attempts when it fails.  [default: 0]"),
-    click.option("--at", metavar="TIME", help="Not before 18:30, or 2030-01-31T18:30."),
-    click.option("--in", "after", metavar="TIME", help="Not before so long from now."),
-    click.option("--repeat", metavar="N", help="So many evaluations.  [default: 1]"),
-    click.option("--batch", metavar="NAME", help="The group it belongs to."),
-    click.option("--label", "-l", multiple=True, metavar="K=V", help="For finding it again."),
-    click.option("--name", help="What to call it.  [default: the file's name]"),
-    click.option(
-        "--idempotency-key", metavar="KEY", help="Submitting again with this key changes nothing."
-    ),
-    json_option,
-)  # fmt: skip
 
 
 @click.command(
     "run",
     cls=ProgramCommand,
-    help=f"Run a script or a command in a fresh sandbox, and watch it.\n{_WHAT.format('run')}",
+    help=f"Run a script or a command in a fresh sandbox, and watch it.\n{WHAT.format('run')}",
     epilog=status.HELP,
 )
 @evaluation_options
@@ -133,7 +61,7 @@ def run_command(
 @click.command(
     "submit",
     cls=ProgramCommand,
-    help=f"Queue a script or a command without waiting; prints the id.\n{_WHAT.format('submit')}",
+    help=f"Queue a script or a command without waiting; prints the id.\n{WHAT.format('submit')}",
 )
 @evaluation_options
 @pass_session
@@ -144,7 +72,7 @@ def submit_command(session: Session, as_json: bool, **given: Any) -> None:
 
 def _prepare(session: Session, given: dict[str, Any]) -> Prepared:
     context = click.get_current_context()
-    request = Request(command=context.meta.get(_BEHIND, ()), **given)
+    request = Request(command=context.meta.get(BEHIND, ()), **given)
     if request.path is None and not request.command:
         raise click.UsageError("Name a script, or a command behind --.", context)
     prepared = request.prepare(session.settings, now=time.time())

@@ -113,8 +113,8 @@ class Scheduler:
     async def stop(self, *, drain: float | None = None) -> None:
         """Claims no more and waits up to ``drain`` seconds (None: as long as it takes).
 
-        Attempts still under way then are let go: their sandboxes live on and are adopted by the
-        next process.
+        Attempts still under way then, or when this is cancelled, are let go: their sandboxes live
+        on and are adopted by the next process.
         """
         await _cancelled(self._loop_tasks)
         self._loop_tasks = [asyncio.create_task(self._heed_for_ever(), name="heed")]
@@ -122,12 +122,11 @@ class Scheduler:
             if self._tasks:
                 await asyncio.wait(self._tasks, timeout=drain)
         finally:
-            await _cancelled(self._loop_tasks)
-        await _cancelled(self._tasks)
-        await self.pool.close()
-        await self._sampler.__aexit__()
-        for gate in self._gates.values():
-            await gate.close()
+            await _cancelled([*self._loop_tasks, *self._tasks])
+            await self.pool.close()
+            await self._sampler.__aexit__()
+            for gate in self._gates.values():
+                await gate.close()
 
     def cancel(self, evaluation_id: str) -> None:
         """Stops the attempt under way; the store already knows of the wish."""

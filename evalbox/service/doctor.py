@@ -9,6 +9,7 @@ import shutil
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -16,14 +17,17 @@ import psutil
 from evalbox.config.settings import Settings
 from evalbox.domain.limits import GIB, MIB
 from evalbox.domain.quantity import format_size
-from evalbox.engines.base import Check
+from evalbox.engines.base import Check, Engine
 from evalbox.engines.registry import make_engine
-from evalbox.errors import EvalboxError
+from evalbox.errors import EvalboxError, ImageNotFound
 from evalbox.store.lock import DataDirectoryLock
+from evalbox.store.sqlite import sqlite_version
 
 __all__ = ["Check", "diagnose", "require_engine"]
 
 _MEMORY_NEEDED = 1 * GIB
+#: What engines say of the Docker that they have in common.
+_SHARED = {"docker": "docker", "cgroups": "docker: cgroups"}
 #: Before this the clock has certainly not been set.
 _RELEASED = 1_750_000_000.0
 
@@ -45,32 +49,56 @@ async def diagnose(
         yield check
     yield await asyncio.to_thread(_data_directory, settings.data_dir)
     yield await asyncio.to_thread(_disk, settings)
+    told: set[tuple[str, str]] = set()
     for name in engines:
         async for check in _engine(settings, name):
-            yield check
+            # Engines that share a Docker say the same of it.
+            if (check.name, check.detail) not in told:
+                told.add((check.name, check.detail))
+                yield check
 
 
 async def _engine(settings: Settings, name: str) -> AsyncIterator[Check]:
-    try:
-        engine = make_engine(name, docker_host=settings.docker_host)
-    except EvalboxError as error:
-        yield Check(f"engine {name}", "failure", error.message, error.hint)
-        return
     needed = name == settings.engine
+    engine = make_engine(name, docker_host=settings.docker_host)
     try:
-        for check in await engine.check(settings.image):
+        image = await _image(engine, settings.image)
+        if image is not None:
+            yield image
+        usable = image is not None and image.level == "ok"
+        for check in await engine.check(settings.image if usable else None):
             # What is not used by default is worth a warning only.
-            level = check.level if needed or check.level == "ok" else "warning"
-            yield Check(f"{name}: {check.name}", level, check.detail, check.remedy)
+            level = "warning" if check.level == "failure" and not needed else check.level
+            yield replace(check, name=_name(name, check.name), level=level)
     except EvalboxError as error:
-        level = "failure" if needed else "warning"
-        yield Check(f"engine {name}", level, error.message, error.hint)
+        yield Check(
+            f"{name}: engine", "failure" if needed else "warning", error.message, error.hint
+        )
     finally:
         await engine.close()
 
 
+async def _image(engine: Engine, reference: str) -> Check | None:
+    """None where the engine does not answer, which its own checks tell."""
+    try:
+        image = await engine.image(reference)
+    except ImageNotFound as error:
+        return Check("image", "failure", error.message, error.hint)
+    except EvalboxError:
+        return None
+    size = f", {format_size(image.size)}" if image.size else ""
+    return Check("image", "ok", f"{reference}, {image.digest.rpartition('@')[2][:19]}{size}")
+
+
+def _name(engine: str, check: str) -> str:
+    if check in _SHARED:
+        return _SHARED[check]
+    return check if engine in check else f"{engine}: {check}"
+
+
 def _machine() -> Iterator[Check]:
     yield _python()
+    yield Check("sqlite", "ok", sqlite_version())
     yield _kernel()
     yield _cgroups()
     yield _memory()

@@ -102,13 +102,16 @@ class LocalBox:
     async def close(self, *, drain: float | None = None) -> None:
         """Stops working, after at most ``drain`` seconds for what runs here (None: all it takes).
 
-        What still runs then lives on and is adopted by the next process.
+        What still runs then, or when this is cancelled, lives on and is adopted by the next
+        process.
         """
-        if self._worker is not None:
-            await self._worker.stop(drain=drain)
-        for engine in self._made:
-            await engine.close()
-        await self._store.close()
+        try:
+            if self._worker is not None:
+                await self._worker.stop(drain=drain)
+        finally:
+            for engine in self._made:
+                await engine.close()
+            await self._store.close()
 
     @property
     def _scheduler(self) -> Scheduler | None:

@@ -75,6 +75,7 @@ class Worker:
         except Exception as error:
             # Another process may fare better, and this one the next time.
             log.exception("the queue was not taken over", error=str(error))
+            await self._host.__aexit__()
             self._store.lock.release()
             return False
         return True
@@ -118,7 +119,9 @@ class Worker:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
-        if self.scheduler is not None:
-            await self.scheduler.stop(drain=drain)
-        await self._host.__aexit__()
-        self._store.lock.release()
+        try:
+            if self.scheduler is not None:
+                await self.scheduler.stop(drain=drain)
+        finally:
+            await self._host.__aexit__()
+            self._store.lock.release()

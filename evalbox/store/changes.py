@@ -45,7 +45,7 @@ class Changes:
                 future.set_result(None)
 
     async def wait(self, last_seq: int, timeout: float) -> int:
-        """The newest seq as soon as it is beyond ``last_seq``, or ``last_seq`` after ``timeout`` s."""
+        """The newest seq once it is beyond ``last_seq``, or ``last_seq`` after ``timeout`` s."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + timeout
         while self._seq <= last_seq and (left := deadline - loop.time()) > 0:

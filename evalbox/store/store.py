@@ -78,7 +78,11 @@ class Store(
         store = cls(directory, clock, Readers(readers, database), changes, box_id)
         if not readonly:
             store._writer = Writer(threads[0], database, changes.announce)
-            await store.empty_trash()
+            try:
+                await store.empty_trash()
+            except BaseException:
+                await store.close()
+                raise
         return store
 
     async def close(self) -> None:

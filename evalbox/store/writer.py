@@ -74,7 +74,8 @@ class Writer:
         """Writes what is waiting, then closes the connection."""
         self._closing = True
         self._wake.set()
-        await self._task
+        # Not awaited itself: a cancellation would be passed on to it, and what waits be lost.
+        await asyncio.wait([self._task])
         await self._thread.close()
 
     def _put(self, work: Work[Any]) -> asyncio.Future[Any]:

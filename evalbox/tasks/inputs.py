@@ -65,6 +65,15 @@ def destination(text: str, *, field: str = "--file") -> str:
     return str(path)
 
 
+def kept_path(text: str) -> str:
+    """A path to keep, absolute or beneath the working directory, as it was given.
+
+    Raises ``InvalidInput``.
+    """
+    destination(text, field="--artifact")
+    return str(PurePosixPath(text))
+
+
 def _read(reference: str) -> Iterator[tuple[TaskFile, int]]:
     source, target = _split(reference)
     try:

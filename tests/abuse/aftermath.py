@@ -11,7 +11,7 @@ import gc
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,20 +129,29 @@ class Aftermath:
         ``changes`` are fields of the specification, or of its limits.
         """
         spec = await self.spec(program, *arguments, **changes)
+
+        async def submit() -> str:
+            (evaluation,) = await self.box.submit([spec])
+            return evaluation.id
+
+        return await self.after(submit)
+
+    async def after(self, submit: Callable[[], Awaitable[str]]) -> Ordeal:
+        """The same for an evaluation that ``submit`` brings about; it gives its id."""
         memory = _Memory.now()
         lag = Lag()
         watcher = asyncio.create_task(lag.watch())
         try:
-            (evaluation,) = await self.box.submit([spec])
-            async with asyncio.timeout(spec.limits.timeout * 3 + 45):
+            evaluation_id = await submit()
+            timeout = (await self.box.get(evaluation_id)).spec.limits.timeout
+            async with asyncio.timeout(timeout * 3 + 15):
                 sandboxes, ended = await asyncio.gather(
-                    self._sandboxes(evaluation.id), self.box.wait(evaluation.id)
+                    self._sandboxes(evaluation_id), self.box.wait(evaluation_id)
                 )
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
         ordeal = await self.ordeal(ended.id)
-        assert ordeal.outcome is not None, ordeal
         self.lags.append(lag.worst)
         assert lag.worst < LAG, f"the event loop was busy for {lag.worst:.2f} s"
         memory.check()

@@ -1,14 +1,14 @@
-"""Jobs that use up time, processes and signals."""
+"""Jobs that use up time, processes and signals: rows 1, 2 and 10 to 13."""
 
 from __future__ import annotations
 
 import pytest
 from aftermath import LIMITS, Aftermath
 
+from evalbox.domain.limits import MIB
 from evalbox.domain.outcome import Outcome
 
 pytestmark = [pytest.mark.gvisor, pytest.mark.asyncio(loop_scope="module")]
-
 
 
 #: gVisor's own threads are among those that the host counts.
@@ -24,7 +24,7 @@ async def test_row_1_runs_for_ever(aftermath: Aftermath, command: str | list[str
 
 @pytest.mark.parametrize("program", ["forkbomb.py", "forkbomb.sh"])
 async def test_row_2_fork_bomb(aftermath: Aftermath, program: str) -> None:
-    ordeal = await aftermath.run(program, timeout=3.0)
+    ordeal = await aftermath.run(program, timeout=3.0, memory=512 * MIB)
     assert ordeal.outcome is Outcome.TIMEOUT, ordeal
     assert b"Resource temporarily unavailable" in ordeal.stdout + ordeal.stderr
     assert 0 < ordeal.attempt.usage.pids <= HOST_PROCESSES

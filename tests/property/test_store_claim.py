@@ -33,6 +33,10 @@ class Model:
     cancel: bool = False
 
 
+def fits(one: Model, cpus: float, memory: int) -> bool:
+    return one.spec.limits.cpus <= cpus and one.spec.limits.memory <= memory
+
+
 class ClaimMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
@@ -97,18 +101,20 @@ class ClaimMachine(RuleBasedStateMachine):
         cpus=st.sampled_from([0.5, 1.0, 2.0, 100.0]),
         memory=st.sampled_from([64 * MIB, 600 * MIB, 100_000 * MIB]),
         held=st.sampled_from([frozenset[str](), frozenset({"fake"})]),
+        in_order=st.booleans(),
     )
-    def claim(self, limit: int, cpus: float, memory: int, held: frozenset[str]) -> None:
+    def claim(
+        self, limit: int, cpus: float, memory: int, held: frozenset[str], in_order: bool
+    ) -> None:
         now = self.clock.now()
-        claimed = self.do(
-            self.store.claim(limit, now, free_cpus=cpus, free_memory=memory, held_engines=held)
-        )
+        free: dict[str, Any] = {"free_cpus": cpus, "free_memory": memory, "held_engines": held}
+        claimed = self.do(self.store.claim(limit, now, in_order=in_order, **free))
         expected: list[str] = []
         while len(expected) < limit and not self.paused:
-            fits = [one for one in self.model.values() if self.fits(one, cpus, memory, held)]
-            if not fits:
+            able = [one for one in self.model.values() if self.eligible(one, held)]
+            best = self.first(able if in_order else [o for o in able if fits(o, cpus, memory)])
+            if best is None or not fits(best, cpus, memory):
                 break
-            best = min(fits, key=lambda one: (one.spec.priority, one.id))
             best.state, best.not_before = State.STARTING, None
             best.attempts += 1
             cpus -= best.spec.limits.cpus
@@ -117,8 +123,11 @@ class ClaimMachine(RuleBasedStateMachine):
         assert [one.id for one in claimed] == expected
         assert all(one.attempts == self.model[one.id].attempts for one in claimed)
 
-    def fits(self, one: Model, cpus: float, memory: int, held: frozenset[str]) -> bool:
-        batch, limits = one.spec.batch, one.spec.limits
+    def first(self, able: list[Model]) -> Model | None:
+        return min(able, key=lambda one: (one.spec.priority, one.id), default=None)
+
+    def eligible(self, one: Model, held: frozenset[str]) -> bool:
+        batch = one.spec.batch
         running = sum(
             other.spec.batch == batch and other.state in ACTIVE for other in self.model.values()
         )
@@ -126,11 +135,19 @@ class ClaimMachine(RuleBasedStateMachine):
         return (
             one.state is State.QUEUED
             and (one.not_before is None or one.not_before <= self.clock.now())
-            and limits.cpus <= cpus
-            and limits.memory <= memory
             and one.spec.engine not in held
             and (most is None or running < most)
         )
+
+    @rule(cpus=st.sampled_from([0.5, 1.0, 2.0]))
+    def passed_over(self, cpus: float) -> None:
+        # Promotes what is due, as every look at the queue by the scheduler does.
+        self.claim(limit=1, cpus=0.0, memory=0, held=frozenset(), in_order=False)
+        if not self.paused:
+            first = self.first([o for o in self.model.values() if self.eligible(o, frozenset())])
+            lacking = first is not None and not fits(first, cpus, 1 << 50)
+            told = self.do(self.store.passed_over(free_cpus=cpus, free_memory=1 << 50))
+            assert told == (first.id if first is not None and lacking else None)
 
     @rule(index=st.integers(0, 100), again=st.sampled_from([None, 0.0, 2.0]))
     def finish(self, index: int, again: float | None) -> None:

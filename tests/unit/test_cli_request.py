@@ -48,7 +48,7 @@ def test_everything_said() -> None:
         cpus=0.5, memory=GIB, timeout=5400.0, disk=2 * GIB, pids=64, output=MIB
     )
     assert (found.engine, found.user, found.network) == ("runc", "0:0", Network.INTERNET)
-    assert found.artifacts == ("/home/agent/out", "/tmp/x")
+    assert found.artifacts == ("out", "/tmp/x")
     assert (found.priority, found.retry.retries, found.not_before) == (Priority.HIGH, 3, NOW + 600)
     assert (found.batch, found.labels, found.name) == ("b", {"k": "v", "e": ""}, "a name")
     assert (found.env, found.idempotency_key) == ({"A": "1"}, "once")

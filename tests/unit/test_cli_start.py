@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,15 +42,15 @@ def test_version_imports_nothing_heavy() -> None:
 
 
 def test_version_is_there_at_once() -> None:
-    """The best of several: what the machine does besides is not the program's."""
-    best = min(elapsed() for _ in range(8))
-    assert best < 0.1
+    """Under 100 ms. Processor time of the best of several: the machine may have more to do."""
+    assert min(processor_time() for _ in range(5)) < 0.1
 
 
-def elapsed() -> float:
-    began = time.perf_counter()
+def processor_time() -> float:
+    before = os.times()
     subprocess.run([sys.executable, "-m", "evalbox", "--version"], check=True, capture_output=True)
-    return time.perf_counter() - began
+    after = os.times()
+    return sum(after[2:4]) - sum(before[2:4])
 
 
 def test_a_listing_needs_no_engine() -> None:

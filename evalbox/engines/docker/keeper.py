@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,16 +31,17 @@ class Keeper:
     owner: Owner
     ended: Callable[[], asyncio.Future[Any]]
 
-    async def stream(self, launch: Launch) -> AsyncIterator[bytes]:
+    async def stream(self, launch: Launch) -> AsyncGenerator[bytes, None]:
         """An uncompressed tar; it just ends where the sandbox ends before."""
         reader = ["/bin/sh", "-c", READER, "sh", launch.workdir, *launch.artifacts]
         for _ in range(_TRIALS):
             length = 0
             try:
                 exec_id = await self._prepared(reader)
-                async for data in self._tar(exec_id):
-                    length += len(data)
-                    yield data
+                async with aclosing(self._tar(exec_id)) as tar:
+                    async for data in tar:
+                        length += len(data)
+                        yield data
                 finished = await self._status(exec_id) == 0
             except (SandboxGone, Refused):
                 return
@@ -67,21 +69,22 @@ class Keeper:
         )
         return str(created["Id"])
 
-    async def _tar(self, exec_id: str) -> AsyncIterator[bytes]:
+    async def _tar(self, exec_id: str) -> AsyncGenerator[bytes, None]:
         """What follows the reader's first words; nothing where they are not the reader's."""
         head = b""
-        async for data in self._printed(exec_id):
-            if len(head) == len(_FIRST_WORDS):
-                yield data
-                continue
-            head += data
-            if not _FIRST_WORDS.startswith(head[: len(_FIRST_WORDS)]):
-                return
-            if rest := head[len(_FIRST_WORDS) :]:
-                yield rest
-            head = head[: len(_FIRST_WORDS)]
+        async with aclosing(self._printed(exec_id)) as printed:
+            async for data in printed:
+                if len(head) == len(_FIRST_WORDS):
+                    yield data
+                    continue
+                head += data
+                if not _FIRST_WORDS.startswith(head[: len(_FIRST_WORDS)]):
+                    return
+                if rest := head[len(_FIRST_WORDS) :]:
+                    yield rest
+                head = head[: len(_FIRST_WORDS)]
 
-    async def _printed(self, exec_id: str) -> AsyncIterator[bytes]:
+    async def _printed(self, exec_id: str) -> AsyncGenerator[bytes, None]:
         request = Request(
             "POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": False}, upgrade=True
         )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass
 
 from evalbox.domain.attempt import Usage
@@ -91,23 +92,28 @@ class DockerSandbox:
             await self._attached.send(script)
 
     async def output(self, skip: Mapping[Stream, int] | None = None) -> AsyncIterator[Chunk]:
-        connection = self._attached or await self._client.open(self._logs())
-        self._attached = None
-        frames = Demultiplexer(skip)
-        try:
-            async for piece in connection.pieces(self._ended()):
-                for chunk in frames.feed(piece):
-                    yield chunk
-        finally:
-            connection.close()
+        """What is printed; of an adopted sandbox, what the engine has kept of it."""
+        seen = dict.fromkeys(Stream, 0) | dict(skip or {})
+        attached, self._attached = self._attached, None
+        connection = attached or await self._logs(follow=1)
+        async with aclosing(self._chunks(connection, skip)) as chunks:
+            async for chunk in chunks:
+                seen[chunk.stream] += len(chunk.data)
+                yield chunk
         await self.wait()
+        if attached is None:
+            # One who follows may miss the last line, where it was not ended.
+            async with aclosing(self._chunks(await self._logs(follow=0), seen)) as chunks:
+                async for chunk in chunks:
+                    yield chunk
 
     async def artifacts(self) -> AsyncIterator[bytes]:
         if self._launch is None:
             raise EngineError("artifacts are of a sandbox that has been launched")
         if self._launch.artifacts:
-            async for data in self._keeper.stream(self._launch):
-                yield data
+            async with aclosing(self._keeper.stream(self._launch)) as tar:
+                async for data in tar:
+                    yield data
 
     async def wait(self) -> Exit:
         ending = self._ended()
@@ -181,9 +187,20 @@ class DockerSandbox:
         """Whether it has begun with files that were staged. What has ended was launched."""
         return await self._keeper.run(["/bin/sh", "-c", f"[ -e {LAUNCHED} ]"]) != 1
 
-    def _logs(self) -> Request:
-        query: dict[str, str | int] = {"follow": 1, "stdout": 1, "stderr": 1}
-        return Request("GET", f"/containers/{self.id}/logs", query)
+    async def _logs(self, *, follow: int) -> Connection:
+        query: dict[str, str | int] = {"follow": follow, "stdout": 1, "stderr": 1}
+        return await self._client.open(Request("GET", f"/containers/{self.id}/logs", query))
+
+    async def _chunks(
+        self, connection: Connection, skip: Mapping[Stream, int] | None
+    ) -> AsyncGenerator[Chunk, None]:
+        frames = Demultiplexer(skip)
+        try:
+            async for piece in connection.pieces(self._ended()):
+                for chunk in frames.feed(piece):
+                    yield chunk
+        finally:
+            connection.close()
 
     async def _end(self) -> Exit:
         await self._client.ask(Request("POST", f"/containers/{self.id}/wait"))

@@ -61,8 +61,8 @@ CREATE INDEX evaluations_by_outcome ON evaluations (outcome, id) WHERE outcome I
 CREATE INDEX evaluations_by_batch ON evaluations (batch, id) WHERE batch IS NOT NULL;
 CREATE INDEX evaluations_ready ON evaluations (lane, id) WHERE ready = 1;
 CREATE INDEX evaluations_waiting ON evaluations (not_before) WHERE state = 'queued' AND ready = 0;
-CREATE INDEX evaluations_active ON evaluations (batch)
-  WHERE state IN ('starting', 'running', 'scoring');
+-- Counts of a batch are read from this alone: what runs, by the claim; what is done, by its view.
+CREATE INDEX evaluations_tally ON evaluations (batch, state, outcome) WHERE batch IS NOT NULL;
 CREATE UNIQUE INDEX evaluations_by_key ON evaluations (idempotency_key)
   WHERE idempotency_key IS NOT NULL;
 

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 
 BLOCK = b"x" * (1 << 20)
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -16,7 +17,6 @@ def one_file(path):
                 written += file.write(BLOCK)
         except OSError as error:
             print(f"{path}: {error.strerror} after {written >> 20} MiB", flush=True)
-            return error.errno
 
 
 def many_files(directory, size):
@@ -46,12 +46,18 @@ def crowd(directory):
 
 
 match sys.argv[1:]:
-    case ["one"]:
-        sys.exit(1 if one_file("big") else 0)
+    case ["one", pause]:
+        one_file("big")
+        time.sleep(float(pause))
+        sys.exit(1)
     case ["memory"]:
         for place in ("/tmp", "/dev/shm"):
-            one_file(f"{place}/big")
-            os.unlink(f"{place}/big")
+            try:
+                many_files(place, 4)
+            except OSError as error:
+                print(f"{place}: {error.strerror}", flush=True)
+            for name in os.listdir(place):
+                os.unlink(f"{place}/{name}")
     case ["many"]:
         many_files(".", 4)
     case ["hidden"]:

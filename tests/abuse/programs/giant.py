@@ -1,7 +1,9 @@
-"""Asks for 1 TiB at once."""
+"""Asks for as many bytes at once as the argument says."""
+
+import sys
 
 try:
-    block = bytearray(1 << 40)
+    block = bytearray(int(sys.argv[1]))
 except MemoryError:
     print("refused")
 else:

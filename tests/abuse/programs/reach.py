@@ -23,7 +23,8 @@ def connect(family, address):
 def datagram(host, port):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.settimeout(TIMEOUT)
-        sock.sendto(b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\7example\3com\0\0\1\0\1", (host, port))
+        sock.connect((host, port))
+        sock.send(b"\x12\x34\x01\0\0\1\0\0\0\0\0\0\7example\3com\0\0\1\0\1")
         return sock.recv(100).hex()
 
 
