@@ -41,7 +41,10 @@ COMMANDS = {
     },
     "Set up": {
         "doctor": ("evalbox.cli.doctor", "Check this machine, with the remedy for what is wrong."),
-        "bench": ("evalbox.cli.bench", "Measure this machine beside a bare Engine API loop."),
+        "bench": (
+            "evalbox.cli.bench",
+            "Measure this machine, side by side with a bare Engine API loop.",
+        ),
         "config": ("evalbox.cli.config", "Print the settings in force and where each is from."),
         "completion": ("evalbox.cli.completion", "Print the script that makes a shell complete."),
     },
@@ -102,12 +105,24 @@ def cli(context: click.Context, serve: bool) -> int | None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The entry point of the program."""
+    _open_closed_streams()
     if instruction := os.environ.get(_COMPLETE):
         from click.shell_completion import shell_complete
 
         sys.exit(shell_complete(cli, {}, "evalbox", _COMPLETE, instruction))
     code = invoke(sys.argv[1:] if arguments is None else arguments, Session())
     sys.exit(_flush(code))
+
+
+def _open_closed_streams() -> None:
+    """A caller may have closed them; then Python has none, and files would get their numbers."""
+    for number, name in enumerate(("stdin", "stdout", "stderr")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)
+            if descriptor != number:
+                os.dup2(descriptor, number)
+                os.close(descriptor)
+            setattr(sys, name, os.fdopen(number, "r" if number == 0 else "w", encoding="utf-8"))
 
 
 def invoke(arguments: Sequence[str], session: Session) -> int:

@@ -102,7 +102,7 @@ async def rm_command(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Remove evaluations that have ended, with their output and artifacts."""
+    """Remove evaluations that have ended, with their files."""
     chosen = older_than is not None or state is not None or batch is not None
     if bool(references) == chosen:
         raise click.UsageError("Name ids, or say which with --older-than, --state or --batch.")

@@ -83,7 +83,8 @@ class Launch:
     """What a sandbox becomes. ``stdin`` None is an empty standard input.
 
     ``artifacts`` are paths in the sandbox, absolute or beneath ``workdir``; where there are any,
-    the sandbox outlives the command until they have been streamed out or it is destroyed.
+    the sandbox outlives the command until they have been streamed out or it is destroyed. Of their
+    stream, ``artifact_bytes`` are wanted: an engine may break it off beyond those.
     """
 
     command: tuple[str, ...]
@@ -92,6 +93,7 @@ class Launch:
     files: tuple[SourceFile, ...] = ()
     stdin: SourceFile | None = None
     artifacts: tuple[str, ...] = ()
+    artifact_bytes: int = 1 << 40
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from typing import Any
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.clock import Clock
 from evalbox.domain.evaluation import Evaluation, InputFile
-from evalbox.domain.limits import Limits
+from evalbox.domain.limits import MIB, Limits
 from evalbox.domain.outcome import RETRYABLE, Outcome
 from evalbox.domain.records import ArtifactRecord
 from evalbox.domain.state import State, final_state
@@ -40,7 +40,7 @@ from evalbox.monitor.sandboxes import SandboxSampler
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
 from evalbox.scheduler.verdict import decide
-from evalbox.store.artifacts import extract
+from evalbox.store.artifacts import extract, wanted
 from evalbox.store.outputs import OutputWriter
 from evalbox.store.store import Store
 from evalbox.telemetry.logs import get_logger
@@ -52,6 +52,10 @@ START_DEADLINE = 120.0
 COLLECT_DEADLINE = 120.0
 END_DEADLINE = 30.0
 DESTROY_DEADLINE = 60.0
+#: Seconds beyond its deadline that an attempt gets once its artifacts begin to come, and bytes of
+#: artifacts for which it gets a second more. Time that the box itself takes does not count. It is
+#: little, since a task that goes on can make it seem to have ended.
+COLLECT_GRACE, COLLECT_RATE = 1.0, 16 * MIB
 #: Seconds that an adopted attempt gets at least: it may have ended in time while nobody watched,
 #: and that must have time to be seen.
 ADOPTION_GRACE = 10.0
@@ -111,6 +115,7 @@ class AttemptRun:
         self._launched = False
         self._over = False
         self._kill: asyncio.Task[None] | None = None
+        self._deadline: asyncio.TimerHandle | None = None
         self._unburnt = False
         self._first_output_at: float | None = None
         self._truncated = False
@@ -288,6 +293,7 @@ class AttemptRun:
             files=tuple(self._source(item) for item in spec.inputs),
             stdin=self._source(spec.stdin) if spec.stdin else None,
             artifacts=spec.artifacts,
+            artifact_bytes=wanted(spec.limits.artifacts),
         )
 
     def _source(self, item: InputFile) -> SourceFile:
@@ -299,7 +305,7 @@ class AttemptRun:
         if sandbox is None:
             raise EngineError("there is no sandbox")
         left = self._time_left()
-        deadline = asyncio.get_running_loop().call_later(left, self.stop, Outcome.TIMEOUT)
+        self._due(asyncio.get_running_loop().time() + left)
         sampler = self._around.sampler
         sampler.watch(*self.key, sandbox.usage)
         self._launched = True
@@ -307,11 +313,11 @@ class AttemptRun:
         try:
             async with asyncio.timeout(left + COLLECT_DEADLINE + END_DEADLINE) as self._scope:
                 if self.evaluation.spec.artifacts:
-                    collection = self._start_collecting(sandbox, deadline)
+                    collection = self._start_collecting(sandbox)
                 async for chunk in sandbox.output(self._seen()):
                     await self._keep(chunk)
                 # It has ended: whatever is left to do is not the task's time any more.
-                deadline.cancel()
+                self._due(None)
                 if collection is not None:
                     self._artifacts = await collection
                 return await self._end(sandbox)
@@ -321,7 +327,7 @@ class AttemptRun:
             return None
         finally:
             self._scope = None
-            deadline.cancel()
+            self._due(None)
             self._usage = sampler.unwatch(*self.key, self._last)
             if collection is not None:
                 await _ended(collection)
@@ -368,36 +374,55 @@ class AttemptRun:
         grew, self.grew = self.grew, asyncio.Event()
         grew.set()
 
-    def _start_collecting(
-        self, sandbox: Sandbox, deadline: asyncio.TimerHandle
-    ) -> asyncio.Task[Sequence[ArtifactRecord]]:
+    def _start_collecting(self, sandbox: Sandbox) -> asyncio.Task[Sequence[ArtifactRecord]]:
         def collected(task: asyncio.Task[Sequence[ArtifactRecord]]) -> None:
-            # The sandbox ends when its artifacts have been read; where they will not be, or were
-            # not to their end, it must not wait for that.
+            # The sandbox ends when its artifacts have been read; where they will not be, it must
+            # not wait for that.
             if not task.cancelled() and task.exception() is not None:
                 self._kill_soon()
-            elif deadline.cancelled():
-                self._hurry(END_DEADLINE)
+            else:
+                self._grant(COLLECT_GRACE)
 
-        collection = asyncio.create_task(self._collect(sandbox, deadline), name="artifacts")
+        collection = asyncio.create_task(self._collect(sandbox), name="artifacts")
         collection.add_done_callback(collected)
         return collection
 
-    async def _collect(
-        self, sandbox: Sandbox, deadline: asyncio.TimerHandle
-    ) -> Sequence[ArtifactRecord]:
-        """Keeps the artifacts. Their stream begins when the command has ended."""
+    async def _collect(self, sandbox: Sandbox) -> Sequence[ArtifactRecord]:
+        """Keeps the artifacts. Their stream begins when the command has ended, or says so."""
+        limit = self._limits.artifacts
+        time = asyncio.get_running_loop().time
 
-        async def disarmed() -> AsyncIterator[bytes]:
+        async def timed() -> AsyncIterator[bytes]:
             first = True
             async for data in sandbox.artifacts():
                 if first:
-                    deadline.cancel()
+                    self._grant(COLLECT_GRACE + limit / COLLECT_RATE)
                     first = False
+                began = time()
                 yield data
+                self._postpone(time() - began)
 
         directory = self._around.store.artifact_dir(*self.key)
-        return await extract(disarmed(), directory, max_bytes=self._limits.artifacts)
+        return await extract(timed(), directory, max_bytes=limit)
+
+    def _due(self, when: float | None) -> None:
+        """The time of the event loop at which the task is stopped; None for never."""
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+        if when is not None:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.call_at(when, self.stop, Outcome.TIMEOUT)
+
+    def _grant(self, seconds: float) -> None:
+        """So many seconds are left at least."""
+        if self._deadline is not None:
+            now = asyncio.get_running_loop().time()
+            self._due(max(self._deadline.when(), now + seconds))
+
+    def _postpone(self, seconds: float) -> None:
+        if self._deadline is not None:
+            self._due(self._deadline.when() + seconds)
 
     async def _record(self, verdict: Verdict) -> None:
         """Records the verdict; tries on while the disk is full, since a verdict is never lost."""

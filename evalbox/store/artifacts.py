@@ -30,6 +30,11 @@ _HEADER_BYTES = 256 << 10
 _SPARE_BYTES = 64 << 20
 
 
+def wanted(max_bytes: int) -> int:
+    """How many bytes of a tar are read at most, where ``max_bytes`` of content may be kept."""
+    return 4 * max_bytes + _SPARE_BYTES
+
+
 async def extract(
     stream: AsyncIterator[bytes], directory: Path, *, max_bytes: int, max_files: int = MAX_FILES
 ) -> list[ArtifactRecord]:
@@ -49,7 +54,7 @@ async def extract(
         except StopAsyncIteration:
             return []
     loop = asyncio.get_running_loop()
-    pipe = Pipe(loop, limit=4 * max_bytes + _SPARE_BYTES)
+    pipe = Pipe(loop, limit=wanted(max_bytes))
     extraction = _Extraction(pipe, directory, max_bytes, max_files)
     # A thread of its own: it waits for the stream, and the loop's few threads are for all.
     threads = ThreadPoolExecutor(1, thread_name_prefix="artifacts")

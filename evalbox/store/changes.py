@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import threading
 from pathlib import Path
 
@@ -67,9 +66,11 @@ class Changes:
     async def close(self) -> None:
         """Ends all waiting."""
         self._stop.set()
-        if self._watcher is not None:
-            with contextlib.suppress(Exception):
-                await self._watcher
+        if (watcher := self._watcher) is not None:
+            # Not awaited itself, so as not to pass a cancellation on to it.
+            await asyncio.wait([watcher])
+            if not watcher.cancelled():
+                watcher.exception()
         for future in self._waiting:
             if not future.done():
                 future.set_result(None)

@@ -245,9 +245,9 @@ def _list_query(
 
 
 def _index(wanted: EvaluationFilter) -> str:
-    """The column whose index serves a list best, the rarest value first; empty for none."""
+    """The column whose index serves a list best; empty where that is to walk all by id."""
     if wanted.batch is not None:
         return "batch"
-    if len(wanted.outcomes) == 1:
-        return "outcome"
-    return "state" if len(wanted.states) == 1 else ""
+    if len(wanted.outcomes) + len(wanted.states) != 1:
+        return ""
+    return "outcome" if wanted.outcomes else "state"

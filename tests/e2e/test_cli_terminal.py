@@ -115,3 +115,14 @@ def test_ctrl_c_ends_processes_too(cli: Cli) -> None:
     assert finish(running, signal.SIGINT).code == 130
     with pytest.raises(ProcessLookupError):
         os.kill(process, 0)
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed(cli: Cli, closed: str) -> None:
+    line = f"{' '.join(PROGRAM)} run -- echo hi {closed}"
+    done = subprocess.run(
+        ["bash", "-c", line], env=cli.env, capture_output=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done
+    assert done.stdout in (b"", b"hi\n")
+    assert b"rror" not in done.stderr

@@ -63,7 +63,7 @@ class Builder:
 
         def build(api: Any) -> None:
             source = io.BytesIO(recipe.dockerfile(parent))
-            lines = api.build(fileobj=source, tag=recipe.BASE, rm=True, forcerm=True)
+            lines = api.build(fileobj=source, tag=recipe.BASE, rm=True, forcerm=True, decode=True)
             for line in told(lines):
                 loop.call_soon_threadsafe(self._tell, line)
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Protocol
 
@@ -24,44 +24,36 @@ def meter_of(pid: int, container: str) -> Meter | None:
     None where that cannot be read: the engine runs elsewhere, or the process has gone.
     """
     try:
-        groups = _groups(Path(f"/proc/{pid}/cgroup").read_text())
+        groups = parse_groups(Path(f"/proc/{pid}/cgroup").read_text())
+        mounts = parse_mounts(_MOUNTS.read_text())
     except OSError:
         return None
-    groups = {name: path for name, path in groups.items() if container in path}
-    mounts = _mounts()
-    if "memory" in groups and "memory" in mounts:
-        paths = {
-            name: Path(mounts[name] + groups[name])
-            for name in ("memory", "cpuacct", "pids", "blkio")
-            if name in groups and name in mounts
-        }
-        meter: Meter = MeterV1(**paths)
-    elif "" in groups and "" in mounts:
-        meter = MeterV2(Path(mounts[""] + groups[""]))
-    else:
-        return None
-    return meter if meter.read() is not None else None
+    own = {name: path for name, path in groups.items() if container in path}
+    found = meter(own, mounts)
+    return found if found is not None and found.read() is not None else None
 
 
-def _groups(text: str) -> dict[str, str]:
-    """Path by controller; the unified hierarchy's controller is the empty name."""
+def meter(groups: Mapping[str, str], mounts: Mapping[str, str]) -> Meter | None:
+    """``groups`` and ``mounts`` by controller; the unified hierarchy has the empty name."""
+    paths = {name: Path(mounts[name] + path) for name, path in groups.items() if name in mounts}
+    if "memory" in paths:
+        return MeterV1(paths["memory"], *(paths.get(name) for name in ("cpuacct", "pids", "blkio")))
+    return MeterV2(paths[""]) if "" in paths else None
+
+
+def parse_groups(text: str) -> dict[str, str]:
+    """A process's groups by controller, from its file ``cgroup``."""
     groups: dict[str, str] = {}
     for line in text.splitlines():
         _, controllers, path = line.split(":", 2)
-        for controller in controllers.split(","):
-            groups[controller] = path
+        groups |= dict.fromkeys(controllers.split(","), path)
     return groups
 
 
-@cache
-def _mounts() -> dict[str, str]:
-    """Mount point by controller, named as in ``_groups``."""
+def parse_mounts(text: str) -> dict[str, str]:
+    """The hierarchies' mount points by controller, from a file ``mountinfo``."""
     mounts: dict[str, str] = {}
-    try:
-        lines = _MOUNTS.read_text().splitlines()
-    except OSError:
-        return mounts
-    for line in lines:
+    for line in text.splitlines():
         before, _, after = line.partition(" - ")
         kind, _, options = after.split(" ", 2)
         point = before.split()[4]

@@ -178,8 +178,8 @@ class DockerEngine:
         found = await self._client.call(start)
         if not found["State"]["Running"]:
             raise EngineError(
-                f"the sandbox ended as it began: {found['State']['Error'] or 'no reason is known'}",
-                hint="the image needs a working /bin/sh",
+                f"the sandbox ended as it began: {found['State']['Error'] or '/bin/sh fails'}",
+                hint="use an image with a working /bin/sh",
             )
         return found
 

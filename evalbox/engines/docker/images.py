@@ -96,7 +96,7 @@ class Images:
             from docker.utils import parse_repository_tag
 
             name, tag = parse_repository_tag(reference)
-            for line in told(api.pull(name, tag=tag or "latest", stream=True)):
+            for line in told(api.pull(name, tag=tag or "latest", stream=True, decode=True)):
                 loop.call_soon_threadsafe(progress, line)
 
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -13,13 +14,41 @@ from evalbox.engines.docker.archive import Owner
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import Refused
 from evalbox.engines.docker.frames import Demultiplexer
-from evalbox.engines.docker.script import READER, RELEASER, TAR_FOLLOWS
-from evalbox.engines.docker.wire import Request
+from evalbox.engines.docker.script import READER, RELEASER
+from evalbox.engines.docker.wire import Connection, Request
 from evalbox.errors import SandboxGone
 
 #: The job may kill the reader, which is a process beside it.
 _TRIALS = 3
-_FIRST_WORDS = TAR_FOLLOWS.encode() + b"\n"
+
+
+class Envelope:
+    """Takes a stream out from between two lines of ``mark``.
+
+    ``alien``: it did not begin with the mark, and is somebody else's.
+    """
+
+    def __init__(self, mark: bytes) -> None:
+        self._mark = mark
+        self._held = b""
+        self.opened = False
+        self.closed = False
+        self.alien = False
+
+    def feed(self, data: bytes) -> bytes:
+        """What of ``data`` lies within; what may belong to the closing mark is held back."""
+        self._held += data
+        if not self.opened:
+            start = self._held[: len(self._mark)]
+            if start != self._mark:
+                self.closed = self.alien = not self._mark.startswith(start)
+                return b""
+            self.opened = True
+            self._held = self._held[len(self._mark) :]
+        self.closed = self._held.endswith(self._mark)
+        end = max(len(self._held) - len(self._mark), 0)
+        inside, self._held = self._held[:end], self._held[end:]
+        return inside
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,68 +62,75 @@ class Keeper:
 
     async def stream(self, launch: Launch) -> AsyncGenerator[bytes, None]:
         """An uncompressed tar; it just ends where the sandbox ends before."""
-        reader = ["/bin/sh", "-c", READER, "sh", launch.workdir, *launch.artifacts]
         for _ in range(_TRIALS):
-            length = 0
+            nonce = secrets.token_hex(16)
+            envelope = Envelope(nonce.encode() + b"\n")
+            command = ["/bin/sh", "-c", READER, "sh", nonce, launch.workdir, *launch.artifacts]
             try:
-                exec_id = await self._prepared(reader)
-                async with aclosing(self._tar(exec_id)) as tar:
-                    async for data in tar:
-                        length += len(data)
+                async with aclosing(self._enclosed(command, envelope)) as pieces:
+                    async for data in pieces:
                         yield data
-                finished = await self._status(exec_id) == 0
             except (SandboxGone, Refused):
                 return
-            if finished or self.ended().done():
+            if self.ended().done() or (envelope.closed and not envelope.alien):
                 return
-            if length:
+            if envelope.opened:
                 break
-        await self.run(["/bin/sh", "-c", RELEASER])
+        await self._release()
 
-    async def run(self, command: list[str]) -> int | None:
-        """The exit status of a command beside the job; None where the sandbox has ended."""
+    async def test(self, condition: str) -> bool | None:
+        """Whether a condition of the shell holds beside the job; None once the job has ended."""
         try:
-            exec_id = await self._prepared(command)
-            async for _ in self._printed(exec_id):
-                pass
-            return await self._status(exec_id)
+            exec_id = await self._prepared(["/bin/sh", "-c", condition])
+            async with aclosing(self._printed(await self._started(exec_id))) as printed:
+                async for _ in printed:
+                    pass
+            found = await self.client.call(lambda api: api.exec_inspect(exec_id))
         except (SandboxGone, Refused):
             return None
+        return {0: True, 1: False}.get(found["ExitCode"])
+
+    async def _enclosed(
+        self, command: list[str], envelope: Envelope
+    ) -> AsyncGenerator[bytes, None]:
+        connection = await self._started(await self._prepared(command))
+        async with aclosing(self._printed(connection)) as printed:
+            async for data in printed:
+                if inside := envelope.feed(data):
+                    yield inside
+                if envelope.closed:
+                    # The end of its input is what the reader waits for.
+                    return
+
+    async def _release(self) -> None:
+        """Lets the sandbox end, where the reader was lost."""
+        try:
+            exec_id = await self._prepared(["/bin/sh", "-c", RELEASER])
+            # Detached: gVisor may never tell the end of what ends together with the sandbox.
+            await self.client.call(lambda api: api.exec_start(exec_id, detach=True))
+        except (SandboxGone, Refused):
+            return
 
     async def _prepared(self, command: list[str]) -> str:
         created = await self.client.call(
             lambda api: api.exec_create(
-                self.container, command, stdout=True, stderr=False, user=str(self.owner)
+                self.container, command, stdin=True, stdout=True, stderr=False, user=str(self.owner)
             )
         )
         return str(created["Id"])
 
-    async def _tar(self, exec_id: str) -> AsyncGenerator[bytes, None]:
-        """What follows the reader's first words; nothing where they are not the reader's."""
-        head = b""
-        async with aclosing(self._printed(exec_id)) as printed:
-            async for data in printed:
-                if len(head) == len(_FIRST_WORDS):
-                    yield data
-                    continue
-                head += data
-                if not _FIRST_WORDS.startswith(head[: len(_FIRST_WORDS)]):
-                    return
-                if rest := head[len(_FIRST_WORDS) :]:
-                    yield rest
-                head = head[: len(_FIRST_WORDS)]
-
-    async def _printed(self, exec_id: str) -> AsyncGenerator[bytes, None]:
-        request = Request(
-            "POST", f"/exec/{exec_id}/start", body={"Detach": False, "Tty": False}, upgrade=True
+    async def _started(self, exec_id: str) -> Connection:
+        body = {"Detach": False, "Tty": False}
+        return await self.client.open(
+            Request("POST", f"/exec/{exec_id}/start", body=body, upgrade=True)
         )
+
+    async def _printed(self, connection: Connection) -> AsyncGenerator[bytes, None]:
         frames = Demultiplexer()
-        async with self.client.opened(request) as connection:
+        try:
             async for piece in connection.pieces(self.ended()):
                 for chunk in frames.feed(piece):
                     if chunk.stream is Stream.STDOUT:
                         yield chunk.data
-
-    async def _status(self, exec_id: str) -> int | None:
-        found = await self.client.call(lambda api: api.exec_inspect(exec_id))
-        return None if found["ExitCode"] is None else int(found["ExitCode"])
+        finally:
+            connection.close()

@@ -185,7 +185,7 @@ class DockerSandbox:
 
     async def _was_launched(self) -> bool:
         """Whether it has begun with files that were staged. What has ended was launched."""
-        return await self._keeper.run(["/bin/sh", "-c", f"[ -e {LAUNCHED} ]"]) != 1
+        return await self._keeper.test(f"[ -e {LAUNCHED} ]") is not False
 
     async def _logs(self, *, follow: int) -> Connection:
         query: dict[str, str | int] = {"follow": follow, "stdout": 1, "stderr": 1}

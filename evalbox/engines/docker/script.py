@@ -45,23 +45,24 @@ _ESCAPES = {
 }
 _TABLE = [_ESCAPES.get(byte, bytes([byte])) for byte in range(256)]
 
-#: What the reader says first: where a reader cannot be started, the engine's complaint comes in
-#: its place, on the same stream.
-TAR_FOLLOWS = "evalbox: a tar follows"
-EMPTY_TAR = 1024
-#: Streams the paths in its arguments as a tar, once the command has ended, then lets the sandbox
-#: end. The first argument is the working directory. tar's own complaints are of no use: what it
-#: cannot read is left out.
+#: Streams paths as a tar, once the command has ended, between two lines that hold a nonce: where a
+#: reader cannot be started, or is killed, they are missing. Then it waits until its input says that
+#: everything has arrived, and lets the sandbox end: an end while it still spoke would cut it off.
+#: Its arguments are the nonce, the working directory and the paths. tar's own complaints are of no
+#: use: what it cannot read is left out.
 READER = f"""
 until [ -p {_DONE} ]; do sleep 0.05 || sleep 1; done
 read -r _ <{_DONE}
-cd "$1" && shift || set --
+nonce=$1
+cd "$2" && shift 2 || set --
 for path; do
   shift
   if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; fi
 done
-echo {TAR_FOLLOWS}
-if [ $# -eq 0 ]; then head -c {EMPTY_TAR} /dev/zero; else tar -cf - -- "$@" 2>/dev/null; fi
+echo "$nonce"
+if [ $# -eq 0 ]; then head -c 1024 /dev/zero; else tar -cf - -- "$@" 2>/dev/null; fi
+echo "$nonce"
+read -r _
 : >{_RELEASE}
 """
 #: Lets the sandbox end where the reader was lost.

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Iterator
-from typing import IO
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import IO, Any
 
 from evalbox.errors import EngineError
 
@@ -20,24 +19,14 @@ def pieces(source: IO[bytes]) -> Iterator[bytes]:
         yield piece
 
 
-def told(answer: Iterable[bytes]) -> Iterator[str]:
+def told(answer: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     """The lines that the engine tells of a long work, without the moving bars.
 
     Raises ``EngineError`` when it tells of a failure.
     """
-    for line in _lines(answer):
-        item = json.loads(line)
+    for item in answer:
         if "error" in item:
             raise EngineError(str(item["error"]).strip())
         text = str(item.get("stream") or item.get("status") or "").strip()
         if text and "progress" not in item:
             yield text
-
-
-def _lines(answer: Iterable[bytes]) -> Iterator[bytes]:
-    rest = b""
-    for piece in answer:
-        *whole, rest = (rest + piece).split(b"\n")
-        yield from (line for line in whole if line.strip())
-    if rest.strip():
-        yield rest
