@@ -90,7 +90,8 @@ async def throughput(
             progress(f"{engine.name}: throughput at {count} slots, round {number + 1} of {rounds}")
             theirs.append(jobs / await asyncio.to_thread(bare.run, jobs, count))
             where = directory / f"throughput-{count}-{number}"
-            ours.append(jobs / await _drain(settings, engine, image, where, count, jobs))
+            box_settings = replace(settings, data_dir=where, slots=count)
+            ours.append(jobs / await _drain(box_settings, engine, image, jobs))
         pairs = [one / other for one, other in zip(ours, theirs, strict=True)]
         name = f"{engine.name}: {count} slots, "
         figures += [
@@ -101,14 +102,10 @@ async def throughput(
     return figures
 
 
-async def _drain(
-    settings: Settings, engine: Engine, image: str, directory: Path, slots: int, jobs: int
-) -> float:
+async def _drain(settings: Settings, engine: Engine, image: str, jobs: int) -> float:
     """Seconds from the opening of the queue to the last sandbox removed."""
-    unhindered = replace(
-        settings, data_dir=directory, slots=slots, memory_percent=100, load_per_core=1000
-    )
-    box = await LocalBox.open(unhindered, work=True, warm=slots, engines=[engine])
+    unhindered = replace(settings, memory_percent=100, load_per_core=1000)
+    box = await LocalBox.open(unhindered, work=True, warm=settings.slots, engines=[engine])
     try:
         await box.pause()
         spec = EvaluationSpec(name="bench", command=COMMAND, image=image, engine=engine.name)
@@ -119,7 +116,7 @@ async def _drain(
             ended = await box.wait(evaluation.id)
             if ended.outcome is not Outcome.OK:
                 raise EngineError(f"an evaluation ended as {ended.outcome}: {ended.reason}")
-        while box.running_here:
+        while box.running_here:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
         return time.perf_counter() - began
     finally:

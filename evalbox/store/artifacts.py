@@ -28,10 +28,12 @@ _BUFFER_BYTES = 64 << 10
 _HEADER_BYTES = 256 << 10
 #: Bytes that are read beyond what can be kept, so that what is left out can be named.
 _SPARE_BYTES = 64 << 20
+#: Bytes that are read beyond those, so that a stream of just so many is read to its end.
+_SLACK_BYTES = 1 << 20
 
 
 def wanted(max_bytes: int) -> int:
-    """How many bytes of a tar are read at most, where ``max_bytes`` of content may be kept."""
+    """How many bytes of a tar are of use at most, where ``max_bytes`` of content may be kept."""
     return 4 * max_bytes + _SPARE_BYTES
 
 
@@ -54,7 +56,7 @@ async def extract(
         except StopAsyncIteration:
             return []
     loop = asyncio.get_running_loop()
-    pipe = Pipe(loop, limit=wanted(max_bytes))
+    pipe = Pipe(loop, limit=wanted(max_bytes) + _SLACK_BYTES)
     extraction = _Extraction(pipe, directory, max_bytes, max_files)
     # A thread of its own: it waits for the stream, and the loop's few threads are for all.
     threads = ThreadPoolExecutor(1, thread_name_prefix="artifacts")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.ids import short
@@ -117,7 +118,8 @@ def _earlier(conn: Connection, spec: EvaluationSpec) -> Evaluation | None:
     if row is None:
         return None
     earlier = evaluation_from(row)
-    if earlier.spec != spec:
+    # A delay is counted from each submission, so it differs where all else is the same.
+    if replace(earlier.spec, not_before=None) != replace(spec, not_before=None):
         raise Conflict(
             f"idempotency key {spec.idempotency_key!r} was used for something else, in"
             f" {earlier.short_id}",
