@@ -7,27 +7,23 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.clock import Clock
 from evalbox.domain.evaluation import Evaluation, InputFile
 from evalbox.domain.limits import MIB, Limits
-from evalbox.domain.outcome import RETRYABLE, Outcome
+from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord
-from evalbox.domain.state import State, final_state
 from evalbox.engines.base import (
     LABEL_ATTEMPT,
     LABEL_EVALUATION,
-    Chunk,
     Exit,
     Image,
     Launch,
     Profile,
     Sandbox,
     SourceFile,
-    Stream,
 )
 from evalbox.errors import (
     EngineError,
@@ -37,11 +33,12 @@ from evalbox.errors import (
     StoreError,
 )
 from evalbox.monitor.sandboxes import SandboxSampler
+from evalbox.scheduler.following import Following, following, queue_again
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
+from evalbox.scheduler.transcript import Transcript
 from evalbox.scheduler.verdict import decide
 from evalbox.store.artifacts import extract, wanted
-from evalbox.store.outputs import OutputWriter
 from evalbox.store.store import Store
 from evalbox.telemetry.logs import get_logger
 
@@ -56,12 +53,10 @@ DESTROY_DEADLINE = 60.0
 #: artifacts for which it gets a second more. Time that the box itself takes does not count. It is
 #: little, since a task that goes on can make it seem to have ended.
 COLLECT_GRACE, COLLECT_RATE = 1.0, 16 * MIB
-#: Seconds that an adopted attempt gets at least: it may have ended in time while nobody watched,
-#: and that must have time to be seen.
-ADOPTION_GRACE = 10.0
-#: How often the engine's being down costs an evaluation nothing. One that brings its engine down
-#: each time must not be tried for ever.
-FREE_PASSES = 10
+#: Seconds in which an adopted sandbox whose time is up must say that it has ended: it may have done
+#: so in time, while nobody watched.
+ADOPTION_GRACE = 1.0
+_NOTHING = Usage()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,22 +70,12 @@ class Surroundings:
     chance: Callable[[], float] = random.random
 
 
-@dataclass(frozen=True, slots=True)
-class _Next:
-    """What becomes of the evaluation after this attempt."""
-
-    state: State
-    not_before: float | None
-    failures: int
-    infra_failures: int
-
-
 class AttemptRun:
     """One attempt under way.
 
     ``run`` is its life, and may be cancelled at any point: then what has not begun goes back to
     the queue, and a sandbox that has lives on, to be adopted by a later process. ``stop`` ends it
-    with a verdict. ``grew`` is set, and replaced, when there is more output.
+    with a verdict.
     """
 
     def __init__(
@@ -103,7 +88,8 @@ class AttemptRun:
     ) -> None:
         self.evaluation = evaluation
         self.number = evaluation.attempts
-        self.grew = asyncio.Event()
+        limit, clock = evaluation.spec.limits.output, around.clock
+        self.transcript = Transcript(around.store, self.key, limit, clock)
         self._around = around
         self._gate = gate
         self._adopted = adopted
@@ -116,13 +102,10 @@ class AttemptRun:
         self._over = False
         self._kill: asyncio.Task[None] | None = None
         self._deadline: asyncio.TimerHandle | None = None
-        self._unburnt = False
-        self._first_output_at: float | None = None
-        self._truncated = False
+        self._last_look: asyncio.Task[None] | None = None
+        self._outage = False
         self._artifacts: Sequence[ArtifactRecord] = ()
-        self._writer: OutputWriter | None = None
-        self._appending: asyncio.Future[None] | None = None
-        self._usage = Usage()
+        self._usage = _NOTHING
         self._last: Usage | None = None
 
     @property
@@ -166,14 +149,15 @@ class AttemptRun:
                 await self._give_back()
             raise
         finally:
-            if self._kill is not None:
-                await _ended(self._kill)
+            for task in (self._last_look, self._kill):
+                if task is not None:
+                    await _ended(task)
         await self._destroy()
 
     async def _verdict(self) -> Verdict:
         ended = None
         try:
-            ended = await self._live()
+            ended = await self._live() if self._cause is None else None
         except EngineError as error:
             if self._cause is None:
                 return self._infra(error)
@@ -185,43 +169,40 @@ class AttemptRun:
         return decide(self._cause, ended, self._limits, self._usage)
 
     async def _live(self) -> Exit | None:
-        """From the start to the end; None where a stop kept it from starting."""
-        try:
-            return await self._supervise() if await self._start() else None
-        finally:
-            await self._close_output()
-
-    async def _start(self) -> bool:
-        """Whether the command was launched; False where a stop came first."""
+        """From the start to the end; None where a stop kept it from starting, or from ending."""
         # An adopted attempt has all the time that its engine takes to come back.
         deadline = None if self._adopted else START_DEADLINE
-        if self._cause is not None:
-            return False
         try:
             async with asyncio.timeout(deadline) as self._scope:
-                if self._adopted is not None:
-                    await self._take_over(self._adopted)
-                else:
-                    await self._make()
+                sandbox = await self._start()
+                return None if self._cause else await self._supervise(sandbox)
         except TimeoutError:
-            if self._cause is None:
-                raise EngineError(
-                    f"the sandbox was not started within {START_DEADLINE:.0f} s"
-                ) from None
+            if self._cause is not None:
+                return None
+            if self._launched:
+                raise EngineError("the sandbox could not be ended") from None
+            raise EngineError(
+                f"the sandbox was not started within {START_DEADLINE:.0f} s"
+            ) from None
         finally:
             self._scope = None
-        return self._cause is None
+            await self.transcript.close()
 
-    async def _take_over(self, attempt: Attempt) -> None:
+    async def _start(self) -> Sandbox:
+        """The sandbox, launched unless a stop came first."""
+        if self._adopted is not None:
+            return await self._take_over(self._adopted)
+        return await self._make()
+
+    async def _take_over(self, attempt: Attempt) -> Sandbox:
         if attempt.sandbox_id is None:
             raise EvalboxError("evalbox stopped before the sandbox was started")
-        self._writer = await asyncio.to_thread(self._around.store.output_writer, *self.key)
-        kept = await self._around.store.read_output(*self.key, limit=1)
-        self._first_output_at = kept[0].at if kept else None
-        self._sandbox = await self._adopt(attempt.sandbox_id)
+        await self.transcript.take_over()
+        self._sandbox = sandbox = await self._adopt(attempt.sandbox_id)
         self._owed = None
-        await self._sandbox.launch(self._launch())
-        log.info("adopted", sandbox=self._sandbox.id)
+        await sandbox.launch(self._launch())
+        log.info("adopted", sandbox=sandbox.id)
+        return sandbox
 
     async def _adopt(self, sandbox_id: str) -> Sandbox:
         while True:
@@ -241,7 +222,7 @@ class AttemptRun:
             self._owed = None
             self._gate.failed(EngineUnavailable("a sandbox could not be adopted"))
 
-    async def _make(self) -> None:
+    async def _make(self) -> Sandbox:
         spec = self.evaluation.spec
         await self._gate.pass_through()
         image = await self._gate.engine.image(spec.image)
@@ -258,7 +239,8 @@ class AttemptRun:
             sandbox, warm = await self._around.pool.acquire(self._gate, profile, labels, name)
             self._sandbox = sandbox
             try:
-                return await self._begin(sandbox, image, warm=warm)
+                await self._begin(sandbox, image, warm=warm)
+                return sandbox
             except SandboxGone:
                 if not warm:
                     raise
@@ -299,80 +281,33 @@ class AttemptRun:
     def _source(self, item: InputFile) -> SourceFile:
         return SourceFile(item.path, self._around.store.blob_path(item.blob), item.size, item.mode)
 
-    async def _supervise(self) -> Exit | None:
+    async def _supervise(self, sandbox: Sandbox) -> Exit:
         """Follows the sandbox to its end, which a stop brings about by killing it."""
-        sandbox = self._sandbox
-        if sandbox is None:
-            raise EngineError("there is no sandbox")
+        self._launched = True
         left = self._time_left()
+        self._hurry(left + COLLECT_DEADLINE + END_DEADLINE)
         self._due(asyncio.get_running_loop().time() + left)
         sampler = self._around.sampler
         sampler.watch(*self.key, sandbox.usage)
-        self._launched = True
         collection = None
         try:
-            async with asyncio.timeout(left + COLLECT_DEADLINE + END_DEADLINE) as self._scope:
-                if self.evaluation.spec.artifacts:
-                    collection = self._start_collecting(sandbox)
-                async for chunk in sandbox.output(self._seen()):
-                    await self._keep(chunk)
-                # It has ended: whatever is left to do is not the task's time any more.
-                self._due(None)
-                if collection is not None:
-                    self._artifacts = await collection
-                return await self._end(sandbox)
-        except TimeoutError:
-            if self._cause is None:
-                raise EngineError("the sandbox could not be ended") from None
-            return None
+            if self.evaluation.spec.artifacts:
+                collection = self._start_collecting(sandbox)
+            async for chunk in sandbox.output(self.transcript.seen()):
+                await self.transcript.keep(chunk)
+                if self.transcript.truncated:
+                    self.stop(Outcome.OUTPUT_LIMIT)
+            # It has ended: whatever is left to do is not the task's time any more.
+            self._due(None)
+            if collection is not None:
+                self._artifacts = await collection
+            self._last = await sandbox.usage()
+            return await sandbox.wait()
         finally:
-            self._scope = None
             self._due(None)
             self._usage = sampler.unwatch(*self.key, self._last)
             if collection is not None:
                 await _ended(collection)
-
-    def _seen(self) -> dict[Stream, int]:
-        """What an earlier process has kept of the output already."""
-        if self._writer is None:
-            return {}
-        return {Stream(number): count for number, count in self._writer.per_stream.items()}
-
-    async def _end(self, sandbox: Sandbox) -> Exit:
-        self._last = await sandbox.usage()
-        return await sandbox.wait()
-
-    async def _keep(self, chunk: Chunk) -> None:
-        """Keeps output up to the limit; what comes after it is read and dropped."""
-        now = self._around.clock.now()
-        if self._first_output_at is None:
-            self._first_output_at = now
-        if self._writer is None:
-            self._writer = self._around.store.output_writer(*self.key)
-        room = self._limits.output - self._writer.bytes
-        data = chunk.data[:room] if room < len(chunk.data) else chunk.data
-        if data:
-            append = partial(self._writer.append, int(chunk.stream), data, now)
-            self._appending = asyncio.get_running_loop().run_in_executor(None, append)
-            await asyncio.shield(self._appending)
-            self._tell_growth()
-        if len(data) < len(chunk.data):
-            self._truncated = True
-            self.stop(Outcome.OUTPUT_LIMIT)
-
-    async def _close_output(self) -> None:
-        if self._appending is not None:
-            # A cancellation leaves it under way, and the files are for one thread at a time.
-            await asyncio.wait([self._appending])
-        if self._writer is not None:
-            # One fsync at the end: what a crash of the machine may lose of a running job's
-            # output is lost together with the job.
-            await asyncio.to_thread(self._writer.close, sync=True)
-
-    def _tell_growth(self) -> None:
-        # A new one each time: so no follower can miss it through another's having reset it.
-        grew, self.grew = self.grew, asyncio.Event()
-        grew.set()
 
     def _start_collecting(self, sandbox: Sandbox) -> asyncio.Task[Sequence[ArtifactRecord]]:
         def collected(task: asyncio.Task[Sequence[ArtifactRecord]]) -> None:
@@ -412,7 +347,23 @@ class AttemptRun:
             self._deadline = None
         if when is not None:
             loop = asyncio.get_running_loop()
-            self._deadline = loop.call_at(when, self.stop, Outcome.TIMEOUT)
+            self._deadline = loop.call_at(when, self._expire)
+
+    def _expire(self) -> None:
+        if self._adopted is None:
+            self.stop(Outcome.TIMEOUT)
+        else:
+            self._last_look = asyncio.create_task(self._stop_unless_ended(), name="last-look")
+
+    async def _stop_unless_ended(self) -> None:
+        loop = asyncio.get_running_loop()
+        if self._sandbox is not None:
+            with suppress(EngineError, TimeoutError):
+                async with asyncio.timeout(ADOPTION_GRACE):
+                    await self._sandbox.wait()
+                    return
+        if self._deadline is not None and self._deadline.when() <= loop.time():
+            self.stop(Outcome.TIMEOUT)
 
     def _grant(self, seconds: float) -> None:
         """So many seconds are left at least."""
@@ -426,62 +377,45 @@ class AttemptRun:
 
     async def _record(self, verdict: Verdict) -> None:
         """Records the verdict; tries on while the disk is full, since a verdict is never lost."""
-        following = self._following(verdict)
-        recorded = await insist(lambda: self._finish(verdict, following))
-        self._tell_growth()
+        chance = self._around.chance()
+        after = following(
+            self.evaluation,
+            verdict.outcome,
+            self._around.clock.now(),
+            chance=chance,
+            outage=self._outage,
+        )
+        recorded = await insist(lambda: self._finish(verdict, after))
+        self.transcript.tell()
         log.info("ended", outcome=verdict.outcome, reason=verdict.reason, recorded=recorded)
 
     async def _give_back(self) -> None:
         """Leaves nothing of an attempt that was let go before the store knew of its sandbox."""
-        evaluation = self.evaluation
         verdict = Verdict(Outcome.INFRA_ERROR, reason="evalbox stopped before it was started")
-        counts = evaluation.failures, evaluation.infra_failures
         with suppress(StoreError):
-            await self._finish(verdict, _Next(State.QUEUED, None, *counts))
+            await self._finish(verdict, queue_again(self.evaluation))
         await self._destroy()
 
-    async def _finish(self, verdict: Verdict, following: _Next) -> bool:
+    async def _finish(self, verdict: Verdict, after: Following) -> bool:
         return await self._around.store.finish(
             *self.key,
             self._around.clock.now(),
             verdict=verdict,
             usage=self._usage,
-            state=following.state,
-            not_before=following.not_before,
-            output_bytes=self._writer.bytes if self._writer else 0,
-            truncated=self._truncated,
-            first_output_at=self._first_output_at,
-            failures=following.failures,
-            infra_failures=following.infra_failures,
+            state=after.state,
+            not_before=after.not_before,
+            output_bytes=self.transcript.bytes,
+            truncated=self.transcript.truncated,
+            first_output_at=self.transcript.first_at,
+            failures=after.failures,
+            infra_failures=after.infra_failures,
             artifacts=self._artifacts,
         )
-
-    def _following(self, verdict: Verdict) -> _Next:
-        evaluation, outcome = self.evaluation, verdict.outcome
-        now = self._around.clock.now()
-        policy = evaluation.spec.retry
-        if self._unburnt:
-            # The engine is down: the evaluation waits at the gate and loses none of its tries.
-            wait = policy.delay(self._free_passes(), chance=self._around.chance())
-            return _Next(State.QUEUED, now + wait, evaluation.failures, evaluation.infra_failures)
-        failures = evaluation.failures + (outcome in RETRYABLE)
-        infra_failures = evaluation.infra_failures + (outcome is Outcome.INFRA_ERROR)
-        if policy.allows(outcome, failures=failures, infra_failures=infra_failures):
-            count = infra_failures if outcome is Outcome.INFRA_ERROR else failures
-            wait = policy.delay(count, chance=self._around.chance())
-            return _Next(State.QUEUED, now + wait, failures, infra_failures)
-        return _Next(final_state(outcome), None, failures, infra_failures)
-
-    def _free_passes(self) -> int:
-        """How many attempts, this one included, have cost no try."""
-        evaluation = self.evaluation
-        return max(1, self.number - evaluation.failures - evaluation.infra_failures)
 
     def _infra(self, error: EngineError) -> Verdict:
         if self._adopted is None or not isinstance(error, SandboxGone):
             self._gate.failed(error)
-        free = self._free_passes() <= FREE_PASSES
-        self._unburnt = isinstance(error, EngineUnavailable) and free
+        self._outage = isinstance(error, EngineUnavailable)
         log.warning("infra error", error=error.message)
         return Verdict(Outcome.INFRA_ERROR, reason=error.message)
 
@@ -529,7 +463,7 @@ class AttemptRun:
         if self._adopted is None or self._adopted.started_at is None:
             return self._limits.timeout
         elapsed = max(0.0, self._around.clock.now() - self._adopted.started_at)
-        return max(ADOPTION_GRACE, self._limits.timeout - elapsed)
+        return max(0.0, self._limits.timeout - elapsed)
 
 
 async def insist(write: Callable[[], Awaitable[bool]]) -> bool:

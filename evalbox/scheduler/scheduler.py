@@ -27,7 +27,7 @@ from evalbox.scheduler.attempt import AttemptRun, Surroundings, insist
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
 from evalbox.store.store import Store
-from evalbox.telemetry.logs import bound, get_logger
+from evalbox.telemetry.logs import bind, get_logger
 
 log = get_logger(__name__)
 
@@ -272,9 +272,11 @@ class Scheduler:
         return gate
 
     def _gate_changed(self, gate: Gate) -> None:
-        log.warning("engine", engine=gate.engine.name, open=gate.is_open, reason=gate.reason)
         if gate.is_open:
+            log.info("engine open", engine=gate.engine.name)
             self.pool.refill()
+        else:
+            log.warning("engine shut", engine=gate.engine.name, reason=gate.reason)
         self._wake.set()
 
     async def _prewarm(self) -> None:
@@ -327,8 +329,8 @@ class Scheduler:
 
     async def _carry(self, run: AttemptRun) -> None:
         try:
-            with bound(evaluation=run.evaluation.id, attempt=run.number):
-                await run.run()
+            bind(evaluation=run.evaluation.id, attempt=run.number)
+            await run.run()
         except Exception:
             log.exception("evalbox itself failed", evaluation=run.evaluation.id)
         finally:

@@ -29,6 +29,7 @@ from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
 from evalbox.scheduler.scheduler import Scheduler
 from evalbox.service.box import QueueStatus
+from evalbox.service.endings import Endings
 from evalbox.service.worker import Worker
 from evalbox.store.outputs import read_output
 from evalbox.store.store import Store
@@ -47,6 +48,7 @@ class LocalBox:
         self._store = store
         self._settings = settings
         self._clock = clock
+        self._endings = Endings(store)
         self._engines: dict[str, Engine] = {}
         self._made: list[Engine] = []
         self._worker: Worker | None = None
@@ -109,6 +111,7 @@ class LocalBox:
             if self._worker is not None:
                 await self._worker.stop(drain=drain)
         finally:
+            await self._endings.close()
             for engine in self._made:
                 await engine.close()
             await self._store.close()
@@ -199,7 +202,7 @@ class LocalBox:
     def _growth(self, evaluation_id: str, number: int) -> asyncio.Event | None:
         """What is set when an attempt's output grows or ends, where this process keeps it."""
         run = self._worker.run_of(evaluation_id) if self._worker else None
-        return run.grew if run is not None and run.number == number else None
+        return run.transcript.grew if run is not None and run.number == number else None
 
     async def _pieces(
         self, evaluation_id: str, number: int, offset: int
@@ -214,12 +217,7 @@ class LocalBox:
             offset = pieces[-1].offset + len(pieces[-1].data)
 
     async def wait(self, evaluation_id: str) -> Evaluation:
-        while True:
-            seq = await self._store.last_seq()
-            evaluation = await self._store.get(evaluation_id)
-            if evaluation.state in FINAL:
-                return evaluation
-            await self._store.wait_for_change(seq, 60.0)
+        return await self._endings.of(evaluation_id)
 
     async def cancel(self, ids: Sequence[str]) -> Sequence[Evaluation]:
         cancelled = await self._store.request_cancel(ids, self._clock.now())

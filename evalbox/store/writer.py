@@ -27,6 +27,7 @@ _GROUP_LIMIT = 256
 class _Item:
     work: Work[Any]
     future: asyncio.Future[Any]
+    undo: Callable[[Any], Work[None]] | None
 
 
 @dataclass(slots=True)
@@ -61,14 +62,13 @@ class Writer:
         leave something that nobody knows of, ``undo`` makes from the result the work that takes
         it back.
         """
-        future = self._put(work)
+        future = self._put(work, undo)
         try:
-            result: T = await asyncio.shield(future)
+            return await future
         except asyncio.CancelledError:
-            if undo is not None:
-                self._when_done(future, undo)
+            if undo is not None and not future.cancelled() and future.exception() is None:
+                self._take_back(undo, future.result())
             raise
-        return result
 
     async def close(self) -> None:
         """Writes what is waiting, then closes the connection."""
@@ -78,24 +78,20 @@ class Writer:
         await asyncio.wait([self._task])
         await self._thread.close()
 
-    def _put(self, work: Work[Any]) -> asyncio.Future[Any]:
+    def _put(
+        self, work: Work[T], undo: Callable[[T], Work[None]] | None = None
+    ) -> asyncio.Future[T]:
         if self._closing and self._task.done():
             raise StoreError("the store is closed")
-        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Item(work, future))
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Item(work, future, undo))
         self._wake.set()
         return future
 
-    def _when_done(self, future: asyncio.Future[T], undo: Callable[[T], Work[None]]) -> None:
-        def take_back(done: asyncio.Future[T]) -> None:
-            if not done.cancelled() and done.exception() is None:
-                # Nobody waits for it; a failure leaves what a recovery after a crash finds too.
-                self._put(undo(done.result())).add_done_callback(_ignore)
-
-        if future.done():
-            take_back(future)
-        else:
-            future.add_done_callback(take_back)
+    def _take_back(self, undo: Callable[[T], Work[None]], result: T) -> None:
+        # Nobody waits for it; a failure leaves what a recovery after a crash finds too.
+        with contextlib.suppress(StoreError):
+            self._put(undo(result)).add_done_callback(_ignore)
 
     async def _serve(self) -> None:
         while True:
@@ -117,16 +113,23 @@ class Writer:
         except Exception as error:
             results, seq = [_Result(error=error) for _ in group], None
         for item, result in zip(group, results, strict=True):
-            if result.error is None:
-                item.future.set_result(result.value)
-            elif isinstance(result.error, Error):
-                failure = translate(result.error, self._database)
-                failure.__cause__ = result.error
-                item.future.set_exception(failure)
-            else:
-                item.future.set_exception(result.error)
+            self._settle(item, result)
         if seq is not None:
             self._on_commit(seq)
+
+    def _settle(self, item: _Item, result: _Result) -> None:
+        error = result.error
+        if item.future.cancelled():
+            if error is None and item.undo is not None:
+                self._take_back(item.undo, result.value)
+        elif error is None:
+            item.future.set_result(result.value)
+        elif isinstance(error, Error):
+            failure = translate(error, self._database)
+            failure.__cause__ = error
+            item.future.set_exception(failure)
+        else:
+            item.future.set_exception(error)
 
 
 def _ignore(future: asyncio.Future[Any]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -141,13 +140,18 @@ class Aftermath:
         memory = _Memory.now()
         lag = Lag()
         watcher = asyncio.create_task(lag.watch())
+        evaluation_id = ""
         try:
             evaluation_id = await submit()
             timeout = (await self.box.get(evaluation_id)).spec.limits.timeout
             async with asyncio.timeout(timeout * 3 + 15):
                 sandboxes, ended = await asyncio.gather(
-                    self._sandboxes(evaluation_id), self.box.wait(evaluation_id)
+                    self.sandboxes(evaluation_id), self.box.wait(evaluation_id)
                 )
+        except BaseException:
+            # It must not stand in the way of the tests that follow.
+            await self.box.cancel([evaluation_id] if evaluation_id else [])
+            raise
         finally:
             watcher.cancel()
             await asyncio.gather(watcher, return_exceptions=True)
@@ -155,7 +159,7 @@ class Aftermath:
         self.lags.append(lag.worst)
         assert lag.worst < LAG, f"the event loop was busy for {lag.worst:.2f} s"
         memory.check()
-        await self._one_verdict(ordeal)
+        await self.one_verdict(ordeal)
         await self.tidy(sandboxes, since=ended.finished_at)
         await self._witness_is_well()
         await self._as_fast_as_before()
@@ -206,11 +210,11 @@ class Aftermath:
         known = traces.containers(self.box_id)
         left += [f"container {one.id}" for one in sandboxes if one.id in known]
         left += [f"half-written {path}" for path in traces.half_written([self.data_dir])]
-        left += [f"temporary file {name}" for name in os.listdir(tempfile.gettempdir())]
+        left += [f"temporary file {path}" for path in Path(tempfile.gettempdir()).iterdir()]
         return left
 
-    async def _sandboxes(self, evaluation_id: str) -> list[traces.Sandbox]:
-        """Every sandbox that the evaluation gets, looked at while it is there."""
+    async def sandboxes(self, evaluation_id: str) -> list[traces.Sandbox]:
+        """Every sandbox that the evaluation gets until its end, looked at while it is there."""
         seen: dict[str, traces.Sandbox] = {}
         while True:
             state = (await self.box.get(evaluation_id)).state
@@ -223,7 +227,8 @@ class Aftermath:
                 return list(seen.values())
             await asyncio.sleep(0.1)
 
-    async def _one_verdict(self, ordeal: Ordeal) -> None:
+    async def one_verdict(self, ordeal: Ordeal) -> None:
+        """It has ended once, and every attempt in time."""
         evaluation = ordeal.evaluation
         assert evaluation.state in FINAL
         assert all(attempt.verdict is not None for attempt in ordeal.attempts)

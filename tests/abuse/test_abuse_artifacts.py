@@ -90,7 +90,9 @@ async def test_row_15_tar_of_its_own(aftermath: Aftermath) -> None:
 
 
 async def test_row_15_ten_gibibytes(aftermath: Aftermath) -> None:
-    ordeal = await aftermath.run("keepsakes.py", "sparse", artifacts=("out",), disk=11 * GIB)
+    ordeal = await aftermath.run(
+        "keepsakes.py", "sparse", artifacts=("out",), disk=11 * GIB, timeout=12.0
+    )
     assert ordeal.outcome is Outcome.FAILED, ordeal
     assert ordeal.evaluation.exit_code == 7
     assert "out/kept" in kept(aftermath, ordeal)
@@ -124,7 +126,7 @@ async def test_row_15_twenty_thousand_files(aftermath: Aftermath) -> None:
 async def test_row_15_disturbs_the_collection(
     aftermath: Aftermath, way: str, outcomes: set[Outcome]
 ) -> None:
-    ordeal = await aftermath.run("keepsakes.py", way, artifacts=("out",))
+    ordeal = await aftermath.run("keepsakes.py", way, artifacts=("out",), memory=512 * MIB)
     assert ordeal.outcome in outcomes, ordeal
     assert len(ordeal.attempts) == 1
     kept(aftermath, ordeal)

@@ -25,7 +25,6 @@ async def test_row_7_one_file(aftermath: Aftermath, pause: float) -> None:
     assert b"File too large after 32 MiB" in ordeal.stdout, ordeal
     expected = {Outcome.DISK_LIMIT} if pause else {Outcome.DISK_LIMIT, Outcome.FAILED}
     assert ordeal.outcome in expected, ordeal
-    assert ordeal.evaluation.exit_code == 1
 
 
 @pytest.mark.parametrize("way", ["many", "hidden"])

@@ -68,7 +68,9 @@ async def test_row_17_looks_for_the_host(
     assert token not in said
     for what, text in secrets_of_the_host(aftermath).items():
         assert text not in said, what
-    variables = set(re.findall(r"^(\w+)=", said.partition("== env")[2], re.MULTILINE))
+    variables = set(
+        re.findall(r"^(\w+)=", said.partition("== env")[2].partition("== uname")[0], re.MULTILINE)
+    )
     assert variables <= {"HOSTNAME", "HOME", "OLDPWD", "PATH", "LANG", "PWD", "SHLVL", "_"}
 
 
@@ -115,7 +117,7 @@ async def test_row_18_what_is_granted_leads_nowhere(aftermath: Aftermath, user: 
     ordeal = await aftermath.run("granted.py", user=user)
     assert ordeal.outcome is Outcome.OK, ordeal
     found = json.loads(ordeal.stdout)
-    assert set(found["devices"]) <= {"null", "zero", "full", "random", "urandom", "tty"}
+    assert set(found["devices"]) <= {"null", "zero", "full", "random", "urandom", "tty", "tun"}
     assert set(found["mounted"]) <= {"tmpfs", "proc", "sysfs"}
     assert set(found["interfaces"]) <= {"lo"}
     assert platform.release() not in ordeal.stdout.decode()

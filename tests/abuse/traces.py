@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -73,7 +72,7 @@ class Sandbox:
     def _files(self) -> Iterator[str]:
         places = [docker_root() / place for place in _PLACES] + [Path(p) for p in _RUN_PLACES]
         for place in places:
-            yield from (f"file {place / name}" for name in _names(place) if self.id in name)
+            yield from (f"file {path}" for path in _entries(place) if self.id in path.name)
         if self.layer:
             layer = docker_root() / "overlay2" / self.layer
             if layer.exists():
@@ -104,8 +103,8 @@ def half_written(directories: Iterable[Path]) -> list[Path]:
     return [path for directory in directories for path in directory.rglob("*.part")]
 
 
-def _names(place: Path) -> list[str]:
+def _entries(place: Path) -> list[Path]:
     try:
-        return os.listdir(place)
+        return list(place.iterdir())
     except OSError:
         return []

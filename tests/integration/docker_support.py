@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from evalbox.domain.attempt import Usage
 from evalbox.engines.base import LABEL_BOX, Exit, Launch, Profile, Sandbox, SourceFile, Stream
 from evalbox.engines.docker import DockerEngine

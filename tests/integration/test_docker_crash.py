@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from docker_support import bench, both, finished, source
+
 from evalbox.engines.base import LABEL_BOX, Launch, Stream
 from evalbox.engines.docker import DockerEngine, orphans
 from evalbox.engines.docker.client import Client
@@ -76,6 +77,27 @@ async def test_adopted_after_its_launch_it_runs_once(
     assert ran.out == b"1\nchanged\n"
     assert ran.err == b"err\n"
     assert ran.exit.code == 5
+
+
+@both
+async def test_the_artifacts_of_an_adopted_sandbox_are_whole(kind: str) -> None:
+    size = 20_000_000
+    script = f"sleep 1; head -c {size} /dev/urandom >data; exit 6"
+    launch = Launch(("/bin/sh", "-c", script), artifacts=("data",))
+    async with crashed(kind) as before, bench(kind) as after:
+        sandbox = await before.create(after.profile(), labels={LABEL_BOX: after.box})
+        await sandbox.launch(launch)
+        lost = asyncio.create_task(collect(sandbox))
+        await asyncio.sleep(0.5)
+        lost.cancel()
+        await before.close()
+        adopted = await after.engine.adopt(sandbox.id)
+        await adopted.launch(launch)
+        kept, ran = await asyncio.gather(collect(adopted), finished(adopted))
+        await adopted.destroy()
+    assert len(kept) > size
+    assert kept.endswith(bytes(1024))
+    assert ran.exit.code == 6
 
 
 @both
@@ -179,16 +201,16 @@ async def test_a_start_that_fails_leaves_no_process() -> None:
 
 
 @pytest.mark.gvisor
-async def test_only_orphans_are_killed(tmp_path: Path) -> None:
-    # A script's name is its process's, so this looks like what a failed start leaves.
-    fake = tmp_path / "runsc-sandbox"
-    fake.write_text("#!/bin/sh\nwhile :; do sleep 1; done\n")
-    fake.chmod(0o755)
-    root = "--root=/var/run/docker/runtime-runc/moby"
+async def test_only_orphans_are_killed() -> None:
+    def leaked(root: str, container: str) -> subprocess.Popen[bytes]:
+        """What a failed start leaves, by its looks."""
+        words = ["runsc-sandbox", "-c", "sleep 60; true", f"--root={root}", "boot", container]
+        return subprocess.Popen(words, executable="/bin/sh")
+
     async with bench("gvisor") as b:
         sandbox = await b.create()
-        orphan = subprocess.Popen([fake, root, "boot", "f" * 64], start_new_session=True)
-        other = subprocess.Popen([fake, "--root=/run/other", "boot", "e" * 64])
+        orphan = leaked("/var/run/docker/runtime-runc/moby", "f" * 64)
+        other = leaked("/run/other/runtime-runc/moby", "e" * 64)
         client = Client(Address.parse(None), 1)
         try:
             assert await Remover(client, local=True, young=0).reap_orphans() >= 1

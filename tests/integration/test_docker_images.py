@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from docker_support import BASE, bench, finished
+
 from evalbox.engines.base import LABEL_BOX, Launch, Profile
 from evalbox.engines.docker import DockerEngine, recipe
 from evalbox.engines.docker.build import Builder

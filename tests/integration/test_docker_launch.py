@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from docker_support import bench, both, finished, source
+
 from evalbox.domain.evaluation import Network
 from evalbox.domain.limits import MIB
 from evalbox.engines.base import Launch

@@ -7,6 +7,7 @@ import errno
 
 import pytest
 from docker_support import bench, both
+
 from evalbox.domain.limits import MIB, Limits
 from evalbox.engines.base import Launch
 

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
+from recovery_support import opened, output, settings_in, spec, until
+
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.state import FINAL
 from evalbox.engines.base import Chunk, Exit, Launch, Sandbox, Stream
 from evalbox.engines.fake import FakeEngine, FakeHost
 from evalbox.service.local import LocalBox
-from recovery_support import opened, output, settings_in, spec, until
 
 T = TypeVar("T")
 

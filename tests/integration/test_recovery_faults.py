@@ -4,24 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from evalbox.config.settings import Settings
-from evalbox.domain.limits import Limits
-from evalbox.domain.outcome import Outcome
-from evalbox.domain.retry import RetryPolicy
-from evalbox.domain.state import State
-from evalbox.engines.fake import FakeEngine
-from evalbox.errors import EngineError, EngineUnavailable, StoreError, StoreFull
-from evalbox.scheduler import attempt as attempt_module
-from evalbox.scheduler import gate as gate_module
-from evalbox.scheduler import scheduler as scheduler_module
-from evalbox.service.local import LocalBox
-from evalbox.service.worker import Worker
-from evalbox.store.outputs import OutputWriter
 from recovery_support import (
     AT_ONCE,
     Meddled,
@@ -34,6 +22,26 @@ from recovery_support import (
     spec,
     until,
 )
+
+from evalbox.config.settings import Settings
+from evalbox.domain.limits import Limits
+from evalbox.domain.outcome import Outcome
+from evalbox.domain.retry import RetryPolicy
+from evalbox.domain.state import State
+from evalbox.engines.fake import FakeEngine
+from evalbox.errors import (
+    EngineError,
+    EngineUnavailable,
+    EvaluationNotFound,
+    StoreError,
+    StoreFull,
+)
+from evalbox.scheduler import attempt as attempt_module
+from evalbox.scheduler import gate as gate_module
+from evalbox.scheduler import scheduler as scheduler_module
+from evalbox.service.local import LocalBox
+from evalbox.service.worker import Worker
+from evalbox.store.outputs import OutputWriter
 
 
 @pytest.fixture
@@ -424,3 +432,46 @@ async def test_closing_is_complete_though_cancelled(settings: Settings) -> None:
         assert (await later.queue()).here
         found = await ended(later, evaluation.id)
         assert (found.outcome, found.attempts) == (Outcome.OK, 1)
+
+
+async def test_many_wait_at_the_price_of_one(settings: Settings) -> None:
+    async with opened(settings, FakeEngine()) as box:
+        await box.pause()
+        made = await box.submit([spec("true") for _ in range(200)])
+        waiting = [asyncio.create_task(box.wait(item.id)) for item in made]
+        looks = 0
+        get = box._store.get
+
+        async def counted(evaluation_id: str) -> Any:
+            nonlocal looks
+            looks += 1
+            return await get(evaluation_id)
+
+        box._store.get = counted  # type: ignore[method-assign]
+        await box.resume()
+        async with asyncio.timeout(20):
+            found = await asyncio.gather(*waiting)
+        assert {item.state for item in found} == {State.COMPLETED}
+        assert looks <= 2 * len(made)
+
+
+async def test_waiting_ends_when_its_evaluation_is_removed(settings: Settings) -> None:
+    async with opened(settings, FakeEngine()) as box:
+        await box.pause()
+        (evaluation,) = await box.submit([spec("true")])
+        waiting = asyncio.create_task(box.wait(evaluation.id))
+        await asyncio.sleep(0.1)
+        await box.cancel([evaluation.id])
+        await box.remove([evaluation.id])
+        with suppress(EvaluationNotFound):
+            async with asyncio.timeout(5):
+                assert (await waiting).state is State.CANCELLED
+
+
+async def test_waiting_ends_when_the_box_is_closed(settings: Settings) -> None:
+    async with opened(settings, FakeEngine()) as box:
+        (evaluation,) = await box.submit([spec("sleep", "inf")])
+        waiting = asyncio.create_task(box.wait(evaluation.id))
+        await reaches(box, evaluation.id, State.RUNNING)
+    with pytest.raises(StoreError):
+        await waiting

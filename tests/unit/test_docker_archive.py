@@ -7,12 +7,13 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from evalbox.engines.base import SourceFile
 from evalbox.engines.docker.archive import Owner, directory_archive, files_archive
 from evalbox.engines.docker.script import Staged
 from evalbox.errors import EngineError
-from hypothesis import given
-from hypothesis import strategies as st
 
 OWNER = Owner(1000, 1001)
 

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import Refused, refusal, unreachable
 from evalbox.engines.docker.wire import Address, Request, connect
@@ -106,7 +107,7 @@ def test_programs_get_the_users_library_path(monkeypatch: pytest.MonkeyPatch) ->
 
 async def test_a_program_ends_with_its_block(tmp_path: Path) -> None:
     mark = tmp_path / "tidy"
-    tidy = f"trap 'echo >{mark}; exit' TERM; echo; while :; do sleep 0.01; done"
+    tidy = f"trap 'echo >{mark}; exit 0' TERM; echo; while :; do sleep 0.01; done"
     async with spawned(["sh", "-c", tidy], grace=10) as process:
         assert process.stdout
         await process.stdout.readline()

@@ -5,11 +5,12 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from evalbox.engines.base import Chunk, Stream
 from evalbox.engines.docker.frames import Demultiplexer
 from evalbox.errors import EngineError
-from hypothesis import given
-from hypothesis import strategies as st
 
 FRAMES = st.lists(st.tuples(st.sampled_from(Stream), st.binary(max_size=200)), max_size=12)
 PLACES = st.lists(st.integers(0, 10_000), max_size=40)

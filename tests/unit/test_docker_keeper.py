@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from evalbox.engines.docker.keeper import Envelope
 from hypothesis import given
 from hypothesis import strategies as st
+
+from evalbox.engines.docker.keeper import Envelope
 
 MARK = b"mark\n"
 

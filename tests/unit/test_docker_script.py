@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
 from evalbox.engines.base import Launch, SourceFile
 from evalbox.engines.docker.script import (
     INLINE_LIMIT,
@@ -21,8 +24,6 @@ from evalbox.engines.docker.script import (
     quote,
 )
 from evalbox.errors import InvalidInput
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 SHELLS = [path for name in ("dash", "bash", "sh") if (path := shutil.which(name))]
 SLOW = settings(
@@ -92,8 +93,6 @@ def test_command_environment_and_input_arrive(
     shell: str, tmp_path: Path, arguments: list[str], env: dict[str, str], stdin: bytes | None
 ) -> None:
     workdir = tmp_path / "a b'c"
-    readonly = {"BASHOPTS", "SHELLOPTS", "PPID", "UID", "EUID", "BASH_VERSINFO", "LC_ALL", "LANG"}
-    env = {name: value for name, value in env.items() if name not in readonly}
     launch = Launch(
         (sys.executable, "-c", REPORT, *arguments),
         str(workdir),
@@ -105,6 +104,18 @@ def test_command_environment_and_input_arrive(
     assert {name: seen[name] for name in env} == env
     assert cwd == str(workdir)
     assert bytes.fromhex(data) == (stdin or b"")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_variables_that_shells_keep_for_themselves_arrive(shell: str, tmp_path: Path) -> None:
+    names = [
+        "UID", "PPID", "OPTIND", "IFS", "RANDOM", "SECONDS", "BASHOPTS", "LINENO", "PWD", "_",
+        "PS1", "A.B", "-x",
+    ]  # fmt: skip
+    env = dict.fromkeys(names, "1x")
+    command = (sys.executable, "-c", REPORT.replace("os.getcwd()", "0"))
+    _, seen, _, _ = launched(shell, Launch(command, str(tmp_path), env), {})
+    assert {name: seen[name] for name in env} == env
 
 
 @pytest.mark.parametrize("shell", SHELLS)

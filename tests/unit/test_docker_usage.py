@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from evalbox.domain.attempt import Usage
 from evalbox.engines.docker.cgroup import (
     MeterV1,

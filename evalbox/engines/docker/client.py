@@ -100,6 +100,6 @@ class Client:
                     base_url=self.address.url,
                     version="auto",
                     timeout=CALL_TIMEOUT,
-                    num_pools=self._threads,
+                    max_pool_size=self._threads,
                 )
             return self._api

@@ -16,7 +16,7 @@ from evalbox.engines.docker.health import TRIAL_BOX, Health
 from evalbox.engines.docker.identity import Identities
 from evalbox.engines.docker.images import Images
 from evalbox.engines.docker.network import Networks
-from evalbox.engines.docker.removal import Remover
+from evalbox.engines.docker.removal import PASSING, Remover
 from evalbox.engines.docker.sandbox import Container, DockerSandbox
 from evalbox.engines.docker.spec import LABEL_ENGINE, Kind, container_options
 from evalbox.engines.docker.wire import Address, Connection, Request
@@ -68,7 +68,7 @@ class DockerEngine:
 
     async def check(self, image: str | None = None) -> Sequence[Check]:
         async def create(profile: Profile) -> DockerSandbox:
-            return await self.create(profile, labels={LABEL_BOX: TRIAL_BOX})
+            return await self.create(profile, labels={LABEL_BOX: TRIAL_BOX, PASSING: ""})
 
         return [check async for check in self._health.checks(create, image)]
 

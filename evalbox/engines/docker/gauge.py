@@ -13,6 +13,7 @@ from evalbox.domain.attempt import Usage
 from evalbox.engines.docker.cgroup import meter_of
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.disk import Filestore
+from evalbox.engines.docker.ending import killed_by
 from evalbox.engines.docker.wire import Request
 from evalbox.errors import EvalboxError
 
@@ -23,7 +24,8 @@ _WALK_INTERVAL = 1.0
 class Gauge:
     """Reads the control group of process ``pid`` directly; asks the engine where it cannot.
 
-    The last reading is kept, so that what has ended can still be told.
+    The last reading is kept, so that what has ended can still be told. ``killed_by`` is the signal
+    that ended the process, where that was seen.
     """
 
     def __init__(self, client: Client, container: str, pid: int, *, gvisor: bool) -> None:
@@ -35,6 +37,7 @@ class Gauge:
         self._walked_at = 0.0
         self._last: Usage | None = None
         self._watch: tuple[asyncio.AbstractEventLoop, int] | None = None
+        self.killed_by: int | None = None
 
     def watch(self) -> None:
         """Sees to a reading at the moment when the first process ends.
@@ -68,6 +71,8 @@ class Gauge:
         return self._last
 
     def _at_end(self) -> None:
+        if self._watch is not None:
+            self.killed_by = killed_by(self._pid, self._watch[1])
         self.close()
         self._sample()
 

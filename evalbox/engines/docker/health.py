@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from evalbox.domain.evaluation import Network
-from evalbox.engines.base import LABEL_BOX, Check, Launch, Profile, Sandbox, Stream
+from evalbox.engines.base import Check, Launch, Profile, Sandbox, Stream
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import RUNTIME_REMEDY
 from evalbox.engines.docker.spec import Kind
@@ -19,8 +19,6 @@ Create = Callable[[Profile], Awaitable[Sandbox]]
 
 #: Seconds for which an answer of ``ping`` is good.
 _FRESH = 2.0
-#: Seconds after which a sandbox that was tried is nobody's any more.
-_FORGOTTEN = 600.0
 _LIMITS = {
     "MemoryLimit": "memory",
     "SwapLimit": "swap",
@@ -66,7 +64,6 @@ class Health:
         yield self._usage()
         for network in Network:
             yield await self._runtime(info, create, image, network)
-        await self._client.call(_remove_forgotten)
 
     def _usage(self) -> Check:
         if not self._kind.gvisor or os.geteuid() == 0:
@@ -112,14 +109,6 @@ def _limits(info: dict[str, Any]) -> Check:
             "boot with the kernel options cgroup_enable=memory swapaccount=1",
         )
     return Check("cgroups", "ok", detail)
-
-
-def _remove_forgotten(api: Any) -> None:
-    """What a check that was killed has left; others may be under way."""
-    listed = api.containers(all=True, filters={"label": f"{LABEL_BOX}={TRIAL_BOX}"})
-    for item in listed:
-        if time.time() - item["Created"] > _FORGOTTEN:
-            api.remove_container(item["Id"], force=True, v=True)
 
 
 async def _tried(create: Create, profile: Profile) -> str:

@@ -15,6 +15,7 @@ from evalbox.engines.base import Profile
 from evalbox.engines.docker.archive import Owner
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import Refused
+from evalbox.engines.docker.removal import PASSING
 from evalbox.engines.docker.script import MEMORY_MOUNTS, beneath
 from evalbox.engines.docker.wire import Request
 from evalbox.errors import InvalidInput, SandboxGone
@@ -55,7 +56,9 @@ class Identities:
     async def _look(self, profile: Profile) -> Identity:
         """Looks into a container of the image that is never started."""
         created = await self._client.call(
-            lambda api: api.create_container(profile.image, command=["/bin/sh"])
+            lambda api: api.create_container(
+                profile.image, command=["/bin/sh"], labels={PASSING: ""}
+            )
         )
         view = _View(self._client, created["Id"])
         try:

@@ -65,7 +65,9 @@ class Keeper:
         for _ in range(_TRIALS):
             nonce = secrets.token_hex(16)
             envelope = Envelope(nonce.encode() + b"\n")
-            command = ["/bin/sh", "-c", READER, "sh", nonce, launch.workdir, *launch.artifacts]
+            wanted = str(launch.artifact_bytes)
+            reader = ["/bin/sh", "-c", READER, "sh", nonce, wanted]
+            command = [*reader, launch.workdir, *launch.artifacts]
             try:
                 async with aclosing(self._enclosed(command, envelope)) as pieces:
                     async for data in pieces:
@@ -99,7 +101,8 @@ class Keeper:
                 if inside := envelope.feed(data):
                     yield inside
                 if envelope.closed:
-                    # The end of its input is what the reader waits for.
+                    if not envelope.alien:
+                        await connection.send(b"everything has arrived\n")
                     return
 
     async def _release(self) -> None:

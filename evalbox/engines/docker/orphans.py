@@ -11,46 +11,57 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 _CONTAINER_ID = re.compile(r"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
-_NAMES = ("runsc", "exe", "containerd-shim")
-#: Docker's name for its own containers within containerd and the runtimes.
-_NAMESPACE = "moby"
+#: Where the system's Docker keeps the state of its runtimes. Another one's is elsewhere.
+_STATE = re.compile(r"--root=(/var)?/run/docker/runtime-[^/]+/moby")
 
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """A process of this host that serves one of Docker's containers; ``age`` in seconds."""
+    """A process of this host that serves a container; ``age`` in seconds.
+
+    ``gvisor``: of gVisor, started by this host's Docker and not by one within a container.
+    """
 
     pid: int
     container: str
     age: float
+    gvisor: bool
 
 
 def serving() -> list[Process]:
-    """Every process that serves a container of Docker, as far as this user can see."""
+    """Every process that serves a container, as far as this user can see."""
     import psutil
 
     now = time.time()
     found: list[Process] = []
-    for process in psutil.process_iter(["name", "cmdline", "create_time"]):
-        words = process.info["cmdline"] or []
-        name = process.info["name"] or ""
-        if not name.startswith(_NAMES) or not any(_NAMESPACE in word for word in words):
+    for process in psutil.process_iter(["cmdline", "create_time"]):
+        words: list[str] = process.info["cmdline"] or []
+        name = words[0].rpartition("/")[2] if words else ""
+        if not name.startswith(("runsc", "containerd-shim")):
             continue
-        if ids := {match for word in words for match in _CONTAINER_ID.findall(word)}:
-            age = now - (process.info["create_time"] or now)
-            found.extend(Process(process.pid, container, age) for container in ids)
+        gvisor = any(map(_STATE.fullmatch, words))
+        age = now - (process.info["create_time"] or now)
+        for container in {match for word in words for match in _CONTAINER_ID.findall(word)}:
+            own = gvisor and _within(process.pid) <= {container}
+            found.append(Process(process.pid, container, age, own))
     return found
 
 
-def kill(processes: Iterable[Process]) -> int:
-    """Kills them, where this user may; returns how many."""
+def _within(pid: int) -> set[str]:
+    """The containers whose control groups a process is in: two, for one of Docker in Docker."""
+    try:
+        return set(_CONTAINER_ID.findall(Path(f"/proc/{pid}/cgroup").read_text()))
+    except OSError:
+        return {"unknown"}
+
+
+def kill(processes: Iterable[Process]) -> None:
+    """Kills them, where this user may."""
     import psutil
 
-    killed = 0
     for process in processes:
         with suppress(psutil.Error, OSError):
             psutil.Process(process.pid).kill()
-            killed += 1
-    return killed

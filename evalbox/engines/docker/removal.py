@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,10 @@ from evalbox.errors import EngineError, SandboxGone
 
 _PATIENCE = 10.0
 _PAUSE = 0.05
+#: Label of containers that are removed as soon as they have been looked at, and the age in seconds
+#: at which one was forgotten in a crash.
+PASSING = "evalbox.passing"
+_FORGOTTEN = 600.0
 #: A container's processes are given this long to go after it: seconds.
 _GRACE = 2.0
 #: Younger processes may belong to a container that is being created this moment: seconds.
@@ -43,18 +48,29 @@ class Remover:
             await asyncio.to_thread(_kill_serving, container)
 
     async def reap_orphans(self) -> int:
-        """Kills what serves containers that the engine does not know; returns how many of those."""
-        if not self._local:
-            return 0
+        """Removes what crashes leave behind that no box's list shows; returns how many.
+
+        That is gVisor's processes of containers that the engine does not know, and containers that
+        were meant to live for moments.
+        """
         # The processes come first: what is created after this look is no orphan.
-        old = [one for one in await asyncio.to_thread(orphans.serving) if one.age > self._young]
-        if not old:
-            return 0
-        listed = await self._client.call(lambda api: api.containers(all=True, quiet=True))
+        serving = await asyncio.to_thread(orphans.serving) if self._local else []
+        listed = await self._client.call(lambda api: api.containers(all=True))
         known = {item["Id"] for item in listed}
-        lost = [one for one in old if one.container not in known]
-        await asyncio.to_thread(orphans.kill, lost)
-        return len({one.container for one in lost})
+        lost = {
+            one.container
+            for one in serving
+            if one.gvisor and one.age > self._young and one.container not in known
+        }
+        await asyncio.to_thread(orphans.kill, [one for one in serving if one.container in lost])
+        forgotten = [
+            item["Id"]
+            for item in listed
+            if PASSING in item["Labels"] and time.time() - item["Created"] > _FORGOTTEN
+        ]
+        for container in forgotten:
+            await self._remove(container)
+        return len(lost) + len(forgotten)
 
     async def _remove(self, container: str) -> None:
         def remove(api: Any) -> None:

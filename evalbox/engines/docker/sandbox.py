@@ -54,6 +54,7 @@ class DockerSandbox:
         self._plan: tuple[Launch, Plan] | None = None
         self._ending: asyncio.Task[Exit] | None = None
         self._let_go = False
+        self._killed = False
         self._keeper = Keeper(client, container.id, container.owner, self._ended)
         self._gauge = Gauge(client, container.id, container.pid, gvisor=container.gvisor)
 
@@ -82,7 +83,6 @@ class DockerSandbox:
         if self._launch is not None:
             return
         script = (await self._planned(launch)).script
-        self._launch = launch
         self._gauge.watch()
         if self._attached is None:
             await self._launch_adopted(script)
@@ -90,6 +90,7 @@ class DockerSandbox:
             raise SandboxGone("the sandbox ended before it was launched")
         else:
             await self._attached.send(script)
+        self._launch = launch
 
     async def output(self, skip: Mapping[Stream, int] | None = None) -> AsyncIterator[Chunk]:
         """What is printed; of an adopted sandbox, what the engine has kept of it."""
@@ -129,6 +130,7 @@ class DockerSandbox:
         return await self._gauge.read()
 
     async def kill(self) -> None:
+        self._killed = True
         try:
             await self._background.finish(self._client.call(lambda api: api.kill(self.id)))
         except SandboxGone:
@@ -209,8 +211,16 @@ class DockerSandbox:
         return Exit(
             code=int(state["ExitCode"]),
             oom_killed=bool(state["OOMKilled"]),
-            error=str(state.get("Error") or ""),
+            error=str(state.get("Error") or "") or self._mishap(),
         )
+
+    def _mishap(self) -> str:
+        """What ended the sandbox, if neither the job nor we did."""
+        # A job can only end gVisor's process as it ends itself; a signal comes from the host.
+        number = self._gauge.killed_by
+        if number is None or self._killed or not self._container.gvisor:
+            return ""
+        return f"the sandbox was killed from outside, by signal {number}"
 
 
 def _contents(launch: Launch) -> dict[str, bytes]:

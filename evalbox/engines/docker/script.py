@@ -36,6 +36,12 @@ _STAGED_STDIN = STAGE + "/stdin"
 _STAGED_SCRIPT = STAGE + "/script"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Variables that one shell or another holds read-only, takes for numbers or changes.
+_SHELLS_OWN = frozenset({
+    "_", "BASHOPTS", "BASHPID", "BASH_ARGV0", "BASH_SUBSHELL", "BASH_VERSINFO", "DIRSTACK",
+    "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HISTCMD", "IFS", "LINENO",
+    "OLDPWD", "OPTIND", "PPID", "PWD", "RANDOM", "SECONDS", "SHELLOPTS", "SHLVL", "SRANDOM", "UID",
+})  # fmt: skip
 _PLAIN = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A}
 _ESCAPES = {
     **{byte: b"\\%03o" % byte for byte in range(256) if byte not in _PLAIN},
@@ -46,24 +52,25 @@ _ESCAPES = {
 _TABLE = [_ESCAPES.get(byte, bytes([byte])) for byte in range(256)]
 
 #: Streams paths as a tar, once the command has ended, between two lines that hold a nonce: where a
-#: reader cannot be started, or is killed, they are missing. Then it waits until its input says that
-#: everything has arrived, and lets the sandbox end: an end while it still spoke would cut it off.
-#: Its arguments are the nonce, the working directory and the paths. tar's own complaints are of no
-#: use: what it cannot read is left out.
+#: reader cannot be started, or is killed, they are missing. Then it waits for a line that says that
+#: everything has arrived, and lets the sandbox end. Where its input just ends, the one who listened
+#: has crashed, and another reader may be at work.
+#: Its arguments are the nonce, how many bytes are wanted, the working directory and the paths.
+#: tar's own complaints are of no use: what it cannot read is left out.
 READER = f"""
 until [ -p {_DONE} ]; do sleep 0.05 || sleep 1; done
 read -r _ <{_DONE}
-nonce=$1
-cd "$2" && shift 2 || set --
+nonce=$1 wanted=$2
+cd "$3" && shift 3 || set --
 for path; do
   shift
   if [ -e "$path" ] || [ -L "$path" ]; then set -- "$@" "$path"; fi
 done
 echo "$nonce"
-if [ $# -eq 0 ]; then head -c 1024 /dev/zero; else tar -cf - -- "$@" 2>/dev/null; fi
+if [ $# -eq 0 ]; then head -c 1024 /dev/zero
+else tar -cf - -- "$@" 2>/dev/null | head -c "$wanted"; fi
 echo "$nonce"
-read -r _
-: >{_RELEASE}
+read -r _ && : >{_RELEASE}
 """
 #: Lets the sandbox end where the reader was lost.
 RELEASER = f"[ ! -p {_RELEASE} ] || : >{_RELEASE}"
@@ -179,14 +186,18 @@ def _exports(launch: Launch, root: bool) -> Iterator[bytes]:
     if not root and "HOME" not in launch.env:
         yield b"export HOME=%s" % quote(launch.workdir)
     for name, value in launch.env.items():
-        if _NAME.fullmatch(name):
+        if _exportable(name):
             yield b"export %s=%s" % (name.encode(), quote(value))
 
 
+def _exportable(name: str) -> bool:
+    return _NAME.fullmatch(name) is not None and name not in _SHELLS_OWN
+
+
 def _become(launch: Launch, stdin: bool) -> bytes:
-    # A shell cannot export a name such as "a.b", but env can set it.
-    odd = [f"{name}={value}" for name, value in launch.env.items() if not _NAME.fullmatch(name)]
-    words = [*(["/usr/bin/env", *odd] if odd else []), *launch.command]
+    # What a shell cannot export, such as "a.b", env can set.
+    odd = [f"{name}={value}" for name, value in launch.env.items() if not _exportable(name)]
+    words = [*(["/usr/bin/env", "--", *odd] if odd else []), *launch.command]
     source = b"<&4 4<&-" if stdin else b"</dev/null"
     return b"exec %s %s" % (b" ".join(map(quote, words)), source)
 
@@ -202,7 +213,7 @@ def _kept(launch: Launch, stdin: bool) -> list[bytes]:
         b"_evalbox=$?",
         f": >{_DONE}".encode(),
         f"read -r _ <{_RELEASE}".encode(),
-        b"exit $_evalbox",
+        b'exit "$_evalbox"',
     ]
 
 

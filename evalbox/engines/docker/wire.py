@@ -10,7 +10,7 @@ import asyncio
 import json
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -91,31 +91,25 @@ class Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def pieces(
-        self,
-        ended: asyncio.Future[Any] | None = None,
-        complete: Callable[[], bool] = lambda: False,
-    ) -> AsyncIterator[bytes]:
+    async def pieces(self, ended: asyncio.Future[Any] | None = None) -> AsyncIterator[bytes]:
         """The body as it comes, until the engine hangs up.
 
         The engine may forget to, when a sandbox ends at a bad moment: after ``ended``, silence is
-        the end too, and needs no waiting for where what has come is ``complete``.
+        the end too.
         """
         try:
-            while piece := await self._piece(ended, complete):
+            while piece := await self._piece(ended):
                 yield piece
         except OSError as error:
             raise unreachable(error) from error
 
-    async def _piece(
-        self, ended: asyncio.Future[Any] | None, complete: Callable[[], bool]
-    ) -> bytes:
+    async def _piece(self, ended: asyncio.Future[Any] | None) -> bytes:
         if ended is None:
             return await self.reader.read(PIECE)
         reading = asyncio.ensure_future(self.reader.read(PIECE))
         try:
             await asyncio.wait((reading, ended), return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait((reading,), timeout=0 if complete() else _LAST_WORDS)
+            await asyncio.wait((reading,), timeout=_LAST_WORDS)
             return reading.result() if reading.done() else b""
         finally:
             reading.cancel()

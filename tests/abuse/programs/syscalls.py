@@ -25,7 +25,7 @@ CALLS = {
     "unshare net": (272, 0x40000000),
     "mknod char": (133, NOWHERE + b"/null", 0o020666, os.makedev(1, 3)),
     "mknod block": (133, NOWHERE + b"/sda", 0o060666, os.makedev(8, 0)),
-    "setns": (308, os.open("/proc/1/ns/pid", os.O_RDONLY) if "ns" in os.listdir("/proc/1") else 0, 0),
+    "setns": (308, os.open("/proc/1/ns/pid", os.O_RDONLY), 0),
     "io_uring_setup": (425, 8, BUFFER),
     "bpf": (321, 0, BUFFER, 48),
     "perf_event_open": (298, BUFFER, 0, -1, -1, 0),
