@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+
 from evalbox.engines.base import Engine
 from evalbox.engines.conformance import (
     CASES,

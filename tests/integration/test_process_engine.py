@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from evalbox.domain.limits import MIB, Limits
 from evalbox.engines.base import LABEL_BOX, Launch, Profile, Sandbox, SourceFile
 from evalbox.engines.process import ProcessEngine, processes

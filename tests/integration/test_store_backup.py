@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import pytest
+
 from evalbox.domain.clock import ManualClock
 from evalbox.domain.evaluation import EvaluationSpec, InputFile
 from evalbox.domain.state import State

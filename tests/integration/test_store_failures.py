@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from evalbox.domain.clock import ManualClock
 from evalbox.domain.evaluation import EvaluationSpec
 from evalbox.domain.state import State

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
 from evalbox.domain.attempt import Usage, Verdict
 from evalbox.domain.clock import ManualClock
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec, InputFile, Priority

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from evalbox.domain.clock import SystemClock
 from evalbox.domain.state import State
 from evalbox.store.sqlite import open_reader

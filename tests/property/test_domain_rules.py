@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 
 import pytest
 from hypothesis import given
@@ -140,7 +141,5 @@ def test_durations(hours: int, minutes: int, seconds: int) -> None:
 def test_parsers_answer_every_text(text: str) -> None:
     """A value or a clear refusal, never another exception."""
     for parse in (parse_size, parse_duration):
-        try:
+        with suppress(InvalidInput):
             assert parse(text) >= 0
-        except InvalidInput as error:
-            assert error.message

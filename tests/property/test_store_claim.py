@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
 from evalbox.domain.attempt import Usage, Verdict
 from evalbox.domain.clock import ManualClock
 from evalbox.domain.evaluation import EvaluationSpec, Priority
@@ -14,9 +18,6 @@ from evalbox.domain.limits import MIB, Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import ACTIVE, FINAL, State
 from evalbox.store.store import Store
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 BATCHES = [None, "a", "b"]
 ENGINES = ["fake", "gvisor"]

@@ -1,9 +1,10 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
 from evalbox.domain.evaluation import EvaluationSpec, InputFile, Network, Priority
 from evalbox.domain.limits import Limits
 from evalbox.domain.retry import RetryPolicy
 from evalbox.store.codec import decode_spec, encode_spec
-from hypothesis import given
-from hypothesis import strategies as st
 
 # Lone surrogates are how arguments that are not UTF-8 arrive.
 texts = st.text(max_size=20)

@@ -1,9 +1,10 @@
 import tempfile
 from pathlib import Path
 
-from evalbox.store.outputs import OutputWriter, read_output
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from evalbox.store.outputs import OutputWriter, read_output
 
 chunks = st.lists(
     st.tuples(st.sampled_from([1, 2]), st.binary(max_size=12), st.floats(0, 0.2)), max_size=30

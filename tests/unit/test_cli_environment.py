@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from evalbox.cli.environment import environment
 from evalbox.errors import FileMissing, InvalidInput
 

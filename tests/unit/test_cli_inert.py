@@ -5,9 +5,10 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from evalbox.cli.inert import Neutraliser, inert, inert_line
 from hypothesis import given
 from hypothesis import strategies as st
+
+from evalbox.cli.inert import Neutraliser, inert, inert_line
 
 HOSTILE = {
     "clear screen": b"\x1b[2J\x1b[H",

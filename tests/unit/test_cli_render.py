@@ -7,6 +7,7 @@ import sys
 from dataclasses import replace
 
 import pytest
+
 from evalbox.cli import render
 from evalbox.cli.console import Console
 from evalbox.cli.fetch import beneath

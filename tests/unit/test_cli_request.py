@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from evalbox.cli.request import Request
 from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import EvaluationSpec, Network, Priority

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 import pytest
+
 from evalbox import __version__
 from evalbox.cli.app import COMMANDS, cli, invoke
 from evalbox.cli.command import LazyGroup

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from evalbox import errors
 from evalbox.cli import status
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec

@@ -8,10 +8,11 @@ from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
-from evalbox.cli.when import iso, parse_moment, parse_since, start_time
-from evalbox.errors import InvalidInput
 from hypothesis import given
 from hypothesis import strategies as st
+
+from evalbox.cli.when import iso, parse_moment, parse_since, start_time
+from evalbox.errors import InvalidInput
 
 NOON = datetime(2024, 3, 15, 12, 0, tzinfo=UTC).timestamp()
 

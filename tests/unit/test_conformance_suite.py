@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 
 import pytest
+
 from evalbox.engines.base import Chunk, Exit, Launch, Profile, Sandbox, Stream
 from evalbox.engines.conformance import (
     CASES,

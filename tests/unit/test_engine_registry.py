@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from evalbox.engines.registry import engine_names, make_engine
 from evalbox.errors import InvalidInput
 

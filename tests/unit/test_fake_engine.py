@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+
 from evalbox.domain.clock import ManualClock
 from evalbox.domain.limits import MIB, Limits
 from evalbox.engines.base import Exit, Launch, Profile, Sandbox, SourceFile, Stream

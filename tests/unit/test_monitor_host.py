@@ -7,6 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+
 from evalbox.domain.clock import ManualClock, SystemClock
 from evalbox.monitor import host
 from evalbox.monitor.history import History

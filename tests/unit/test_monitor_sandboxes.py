@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from evalbox.domain.attempt import Usage
 from evalbox.domain.clock import ManualClock
 from evalbox.errors import EngineError
 from evalbox.monitor.sandboxes import SandboxSampler, peaks
-from hypothesis import given
-from hypothesis import strategies as st
 
 usages = st.builds(
     Usage,

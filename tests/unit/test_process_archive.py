@@ -10,6 +10,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+
 from evalbox.engines.process import archive, files
 from evalbox.engines.process.archive import DEPTH, pack, stream
 from evalbox.errors import EngineError

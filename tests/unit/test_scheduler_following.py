@@ -31,8 +31,8 @@ def test_every_evaluation_ends(
     retries: int, infra_retries: int, fates: list[tuple[Outcome, bool]]
 ) -> None:
     one = evaluation(retries, infra_retries)
-    for number, (outcome, outage) in enumerate(fates, 1):
-        outage = outage and outcome is Outcome.INFRA_ERROR
+    for number, (outcome, down) in enumerate(fates, 1):
+        outage = down and outcome is Outcome.INFRA_ERROR
         one = replace(one, attempts=number)
         after = following(one, outcome, NOW, chance=0.5, outage=outage)
         assert (after.state is State.QUEUED) is (after.not_before is not None)

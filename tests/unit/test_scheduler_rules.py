@@ -6,6 +6,9 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from evalbox.config.settings import Settings
 from evalbox.domain.attempt import Usage
 from evalbox.domain.limits import GIB, MIB, Limits
@@ -13,8 +16,6 @@ from evalbox.domain.outcome import Outcome
 from evalbox.engines.base import Exit
 from evalbox.scheduler.admission import HostState, admit
 from evalbox.scheduler.verdict import decide, signal_name
-from hypothesis import given
-from hypothesis import strategies as st
 
 LIMITS = Limits(disk=100 * MIB)
 HOST = HostState(cores=4, memory_total=16 * GIB, memory_percent=20, disk_free=50 * GIB, load=0.5)

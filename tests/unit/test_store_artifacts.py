@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
 import pytest
+
 from evalbox.domain.records import ArtifactRecord
 from evalbox.errors import StoreError
 from evalbox.store.artifacts import extract

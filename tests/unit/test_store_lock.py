@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from evalbox.errors import StoreError
 from evalbox.store.lock import DataDirectoryLock
 

@@ -4,6 +4,7 @@ import struct
 from pathlib import Path
 
 import pytest
+
 from evalbox.domain.records import OutputPiece
 from evalbox.errors import StoreFull
 from evalbox.store.outputs import OutputWriter, read_output

@@ -7,12 +7,13 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from evalbox.errors import FileMissing, InvalidInput
 from evalbox.tasks import inputs
 from evalbox.tasks.base import HOME
 from evalbox.tasks.inputs import collect, destination
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 @pytest.fixture

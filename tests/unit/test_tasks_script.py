@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from evalbox.errors import FileMissing, InvalidInput
 from evalbox.tasks.base import HOME, Task
 from evalbox.tasks.registry import read_task
 from evalbox.tasks.script import INTERPRETERS, script
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def task(source: bytes, name: str = "x", **options: object) -> Task:

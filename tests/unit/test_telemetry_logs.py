@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
+
 from evalbox.errors import ConfigError
 from evalbox.telemetry import logs
 from evalbox.telemetry.sink import LONGEST

@@ -17,6 +17,10 @@ class Meter(Protocol):
         """Without ``disk``; None once the control group has gone."""
         ...
 
+    def oom_kills(self) -> int:
+        """How often the kernel has killed for want of memory; 0 once the group has gone."""
+        ...
+
 
 def meter_of(pid: int, container: str) -> Meter | None:
     """The meter of a container's control group, which its process ``pid`` on this host is in.
@@ -83,6 +87,9 @@ class MeterV1:
             return None
         return Usage(cpu / 1e9, memory, peak, pids, 0, moved["Read"], moved["Write"])
 
+    def oom_kills(self) -> int:
+        return _oom_kills(self.memory / "memory.oom_control")
+
     def _moved(self) -> dict[str, int]:
         moved = {"Read": 0, "Write": 0}
         if self.blkio is None:
@@ -116,6 +123,16 @@ class MeterV2:
         self._peak = max(self._peak, peak, memory)
         read, written = (_total(moved, name) for name in ("rbytes=", "wbytes="))
         return Usage(cpu / 1e6, memory, self._peak, pids, 0, read, written)
+
+    def oom_kills(self) -> int:
+        return _oom_kills(self.group / "memory.events")
+
+
+def _oom_kills(path: Path) -> int:
+    try:
+        return _pairs(path.read_text().split()).get("oom_kill", 0)
+    except (OSError, ValueError):
+        return 0
 
 
 def _number(path: Path) -> int:

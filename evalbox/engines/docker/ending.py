@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import signal
 import struct
 from contextlib import suppress
 from pathlib import Path
@@ -18,9 +19,10 @@ _STATUS_FIELD = 49
 
 def killed_by(pid: int, handle: int) -> int | None:
     """The signal that ended the process behind a pidfd; None where none did, or nobody can tell."""
-    status = _told_by_handle(handle)
+    # In this order: whoever waits for it meanwhile takes the zombie away.
+    status = _told_by_zombie(pid, handle)
     if status is None:
-        status = _told_by_zombie(pid)
+        status = _told_by_handle(handle)
     return os.WTERMSIG(status) if status is not None and os.WIFSIGNALED(status) else None
 
 
@@ -34,9 +36,11 @@ def _told_by_handle(handle: int) -> int | None:
     return None
 
 
-def _told_by_zombie(pid: int) -> int | None:
+def _told_by_zombie(pid: int, handle: int) -> int | None:
     with suppress(OSError, IndexError, ValueError):
         state, *fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-        if state in "ZX":
+        # Still there: so it was not another process of the same number.
+        signal.pidfd_send_signal(handle, 0)
+        if state == "Z":
             return int(fields[_STATUS_FIELD - 1])
     return None

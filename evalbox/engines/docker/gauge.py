@@ -25,7 +25,8 @@ class Gauge:
     """Reads the control group of process ``pid`` directly; asks the engine where it cannot.
 
     The last reading is kept, so that what has ended can still be told. ``killed_by`` is the signal
-    that ended the process, where that was seen.
+    that ended the process, and ``oom_killed`` whether the kernel killed for want of memory, where
+    that was seen.
     """
 
     def __init__(self, client: Client, container: str, pid: int, *, gvisor: bool) -> None:
@@ -38,6 +39,7 @@ class Gauge:
         self._last: Usage | None = None
         self._watch: tuple[asyncio.AbstractEventLoop, int] | None = None
         self.killed_by: int | None = None
+        self.oom_killed = False
 
     def watch(self) -> None:
         """Sees to a reading at the moment when the first process ends.
@@ -71,6 +73,8 @@ class Gauge:
         return self._last
 
     def _at_end(self) -> None:
+        if self._meter is not None:
+            self.oom_killed = self._meter.oom_kills() > 0
         if self._watch is not None:
             self.killed_by = killed_by(self._pid, self._watch[1])
         self.close()

@@ -210,7 +210,8 @@ class DockerSandbox:
         state = found["State"]
         return Exit(
             code=int(state["ExitCode"]),
-            oom_killed=bool(state["OOMKilled"]),
+            # The engine learns of it beside the end, and not always in time.
+            oom_killed=bool(state["OOMKilled"]) or self._gauge.oom_killed,
             error=str(state.get("Error") or "") or self._mishap(),
         )
 
