@@ -24,6 +24,8 @@ log = get_logger(__name__)
 _STANDBY = 0.5
 #: Seconds between measurements of the host that are kept.
 _HOST_HISTORY = 10.0
+#: Seconds between collections of files that nothing refers to.
+_GARBAGE = 3600.0
 
 
 class Worker:
@@ -48,7 +50,7 @@ class Worker:
         self._note = on_note
         self._host = HostMonitor(HostSampler(settings.data_dir, clock))
         self._standby: asyncio.Task[None] | None = None
-        self._history: asyncio.Task[None] | None = None
+        self._upkeep: list[asyncio.Task[None]] = []
 
     def run_of(self, evaluation_id: str) -> AttemptRun | None:
         return self.scheduler.run_of(evaluation_id) if self.scheduler else None
@@ -92,7 +94,10 @@ class Worker:
         )
         await scheduler.start()
         self.scheduler = scheduler
-        self._history = asyncio.create_task(self._keep_history(), name="host-history")
+        self._upkeep = [
+            asyncio.create_task(self._keep_history(), name="host-history"),
+            asyncio.create_task(self._collect_garbage(), name="garbage"),
+        ]
 
     async def _keep_history(self) -> None:
         while True:
@@ -101,6 +106,12 @@ class Worker:
                 with contextlib.suppress(StoreError):
                     await self._store.add_host_sample(sample.at, asdict(sample))
             await asyncio.sleep(_HOST_HISTORY)
+
+    async def _collect_garbage(self) -> None:
+        while True:
+            with contextlib.suppress(StoreError):
+                await self._store.collect_garbage(self._clock.now())
+            await asyncio.sleep(_GARBAGE)
 
     def _host_state(self) -> HostState:
         sample = self._host.latest
@@ -115,7 +126,8 @@ class Worker:
         )
 
     async def stop(self, *, drain: float | None) -> None:
-        background = [task for task in (self._standby, self._history) if task is not None]
+        standby = [self._standby] if self._standby is not None else []
+        background = [*standby, *self._upkeep]
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
