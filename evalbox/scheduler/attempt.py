@@ -49,6 +49,9 @@ START_DEADLINE = 120.0
 COLLECT_DEADLINE = 120.0
 END_DEADLINE = 30.0
 DESTROY_DEADLINE = 60.0
+#: Seconds in which what a sandbox said before it was killed must arrive. An engine that was about
+#: to do something else in it may take half a minute to see its end.
+LAST_WORDS = 1.5
 #: Seconds beyond its deadline that an attempt gets once its artifacts begin to come, and bytes of
 #: artifacts for which it gets a second more. Time that the box itself takes does not count. It is
 #: little, since a task that goes on can make it seem to have ended.
@@ -143,6 +146,9 @@ class AttemptRun:
                 verdict = Verdict(Outcome.INFRA_ERROR, reason=f"evalbox itself failed: {error!r}")
             self._over = True
             self._abandon()
+            if verdict.outcome is Outcome.INFRA_ERROR:
+                # Its sandbox may run on, and recording may have to wait for room on the disk.
+                self._kill_soon()
             await self._record(verdict)
         except asyncio.CancelledError:
             if not self._begun:
@@ -196,6 +202,8 @@ class AttemptRun:
 
     async def _take_over(self, attempt: Attempt) -> Sandbox:
         if attempt.sandbox_id is None:
+            # As in an outage: it is counted, and costs no try until that has happened often.
+            self._outage = True
             raise EvalboxError("evalbox stopped before the sandbox was started")
         await self.transcript.take_over()
         self._sandbox = sandbox = await self._adopt(attempt.sandbox_id)
@@ -439,6 +447,8 @@ class AttemptRun:
                 log.warning("sandbox not killed", sandbox=sandbox.id, error=error.message)
                 await asyncio.sleep(1.0)
             else:
+                if self._cause is not None:
+                    self._hurry(LAST_WORDS)
                 return
 
     async def _destroy(self) -> None:

@@ -97,6 +97,7 @@ class Writer:
         while True:
             if not self._waiting:
                 if self._closing:
+                    await self._empty_log()
                     return
                 self._wake.clear()
                 await self._wake.wait()
@@ -105,6 +106,13 @@ class Writer:
             await self._commit(group)
             # Lets those who wait for this group speak up before the next one is gathered.
             await asyncio.sleep(0)
+
+    async def _empty_log(self) -> None:
+        """What is left in a log cannot be read by those who may not write."""
+        with contextlib.suppress(Error):
+            await self._thread.run(
+                lambda conn: conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+            )
 
     async def _commit(self, group: list[_Item]) -> None:
         works = [item.work for item in group]

@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -98,7 +98,17 @@ class Lag:
 
     worst: float = 0.0
 
-    async def watch(self) -> None:
+    @asynccontextmanager
+    async def watched(self) -> AsyncIterator[None]:
+        """Watches it for the length of a block."""
+        watcher = asyncio.create_task(self._watch())
+        try:
+            yield
+        finally:
+            watcher.cancel()
+            await asyncio.gather(watcher, return_exceptions=True)
+
+    async def _watch(self) -> None:
         while True:
             began = time.perf_counter()
             await asyncio.sleep(0.02)
@@ -113,7 +123,6 @@ class Aftermath:
     box_id: str
     data_dir: Path
     usual: float = 0.0
-    lags: list[float] = field(default_factory=list)
     _witness: str = ""
     _heard: int = 0
 
@@ -127,43 +136,41 @@ class Aftermath:
 
         ``changes`` are fields of the specification, or of its limits.
         """
-        spec = await self.spec(program, *arguments, **changes)
+        (ordeal,) = await self.run_together([await self.spec(program, *arguments, **changes)])
+        return ordeal
 
-        async def submit() -> str:
-            (evaluation,) = await self.box.submit([spec])
-            return evaluation.id
+    async def run_together(self, specs: Sequence[EvaluationSpec]) -> list[Ordeal]:
+        """The same for several jobs at once."""
+
+        async def submit() -> list[str]:
+            return [evaluation.id for evaluation in await self.box.submit(specs)]
 
         return await self.after(submit)
 
-    async def after(self, submit: Callable[[], Awaitable[str]]) -> Ordeal:
-        """The same for an evaluation that ``submit`` brings about; it gives its id."""
+    async def after(self, submit: Callable[[], Awaitable[Sequence[str]]]) -> list[Ordeal]:
+        """The same for evaluations that ``submit`` brings about; it gives their ids."""
         memory = _Memory.now()
         lag = Lag()
-        watcher = asyncio.create_task(lag.watch())
-        evaluation_id = ""
+        ids: Sequence[str] = ()
         try:
-            evaluation_id = await submit()
-            timeout = (await self.box.get(evaluation_id)).spec.limits.timeout
-            async with asyncio.timeout(timeout * 3 + 15):
-                sandboxes, ended = await asyncio.gather(
-                    self.sandboxes(evaluation_id), self.box.wait(evaluation_id)
-                )
+            async with lag.watched():
+                ids = await submit()
+                limits = [(await self.box.get(one)).spec.limits.timeout for one in ids]
+                async with asyncio.timeout(sum(limits) * 3 + 15):
+                    seen = await asyncio.gather(*map(self.sandboxes, ids))
         except BaseException:
-            # It must not stand in the way of the tests that follow.
-            await self.box.cancel([evaluation_id] if evaluation_id else [])
+            # They must not stand in the way of the tests that follow.
+            await self.box.cancel(ids)
             raise
-        finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
-        ordeal = await self.ordeal(ended.id)
-        self.lags.append(lag.worst)
+        ordeals = [await self.ordeal(one) for one in ids]
         assert lag.worst < LAG, f"the event loop was busy for {lag.worst:.2f} s"
         memory.check()
-        await self.one_verdict(ordeal)
-        await self.tidy(sandboxes, since=ended.finished_at)
-        await self._witness_is_well()
+        for ordeal, sandboxes in zip(ordeals, seen, strict=True):
+            await self.one_verdict(ordeal)
+            await self.tidy(sandboxes, since=ordeal.evaluation.finished_at)
+        await self.witness_is_well()
         await self._as_fast_as_before()
-        return ordeal
+        return ordeals
 
     async def spec(
         self, program: str | Sequence[str], *arguments: str, **changes: object
@@ -258,7 +265,7 @@ class Aftermath:
         assert ended.outcome is Outcome.OK, ended.reason
         return time.perf_counter() - began
 
-    async def _witness_is_well(self) -> None:
+    async def witness_is_well(self) -> None:
         """It has gone on all the time, in its first attempt, and seen nothing of the others."""
         beats: list[str] = []
         async with asyncio.timeout(SILENCE):
@@ -289,7 +296,7 @@ class Aftermath:
                 await asyncio.sleep(0.05)
 
     async def _end(self) -> None:
-        await self._witness_is_well()
+        await self.witness_is_well()
         await self.box.cancel([self._witness])
         ended = await self.box.wait(self._witness)
         assert ended.outcome is Outcome.CANCELLED

@@ -199,13 +199,13 @@ async def test_row_15_only_modes_of_files_are_sent(aftermath: Aftermath, tmp_pat
     program.write_text("#!/bin/sh\n")
     program.chmod(0o6755)
 
-    async def submit() -> str:
+    async def submit() -> list[str]:
         said = await through_pipes(
             aftermath.data_dir, "submit", "--timeout", "4", "--file", f"{program.parent}:in",
             "--", "stat", "-c", "%a %u %n", "in/program",
         )  # fmt: skip
         assert said.status == 0, said
-        return said.out.decode().strip()
+        return said.out.decode().split()
 
-    ordeal = await aftermath.after(submit)
+    (ordeal,) = await aftermath.after(submit)
     assert ordeal.stdout == b"755 1000 in/program\n", ordeal

@@ -11,6 +11,7 @@ import secrets
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 import traces
 from aftermath import PROGRAMS, Aftermath
 from terminal import through_pipes
@@ -20,7 +21,7 @@ from evalbox.domain.outcome import Outcome
 
 pytestmark = [pytest.mark.gvisor, pytest.mark.asyncio(loop_scope="module")]
 
-USERS = pytest.mark.parametrize("user", ["1000:1000", "0:0"])
+USERS = ["1000:1000", "0:0"]
 #: What even root may, since it gives nothing that it had not.
 HARMLESS = {"setuid 0", "setgid 0", "keyctl"}
 #: What gVisor grants within its own kernel, where the engine's filter of calls does not count.
@@ -54,7 +55,7 @@ def _first_line(path: str) -> str:
         return ""
 
 
-@USERS
+@pytest.mark.parametrize("user", USERS)
 async def test_row_17_looks_for_the_host(
     aftermath: Aftermath, monkeypatch: pytest.MonkeyPatch, user: str
 ) -> None:
@@ -92,9 +93,18 @@ async def test_row_17_secrets_of_the_service(aftermath: Aftermath, tmp_path: Pat
     assert os.environ.get("ABUSE_SECRET") is None
 
 
-@USERS
-async def test_row_18_asks_for_more(aftermath: Aftermath, user: str) -> None:
-    answers = await ask(aftermath, user)
+@pytest_asyncio.fixture(scope="module", loop_scope="module", params=USERS)
+async def answers(aftermath: Aftermath, request: pytest.FixtureRequest) -> dict[str, str]:
+    """What the kernel answered, by call, to one user or the other."""
+    ordeal = await aftermath.run("syscalls.py", user=request.param)
+    assert ordeal.outcome is Outcome.OK, ordeal
+    assert ordeal.stdout.endswith(b"alive 1\n"), ordeal
+    lines = ordeal.stdout.decode().splitlines()[:-1]
+    assert len(lines) > 30
+    return dict(line.split(": ", 1) for line in lines)
+
+
+async def test_row_18_asks_for_more(answers: dict[str, str]) -> None:
     allowed = HARMLESS | GRANTED_BY_GVISOR
     granted = {name for name, answer in answers.items() if answer == "granted"} - allowed
     assert not granted
@@ -104,29 +114,18 @@ async def test_row_18_asks_for_more(aftermath: Aftermath, user: str) -> None:
 
 
 @pytest.mark.xfail(reason="gVisor grants these unless it runs with --oci-seccomp", strict=False)
-@USERS
 @pytest.mark.parametrize("name", sorted(GRANTED_BY_GVISOR))
-async def test_row_18_refused_altogether(aftermath: Aftermath, user: str, name: str) -> None:
-    answers = await ask(aftermath, user)
+async def test_row_18_refused_altogether(answers: dict[str, str], name: str) -> None:
     assert answers[name] == "EPERM"
 
 
-@USERS
+@pytest.mark.parametrize("user", USERS)
 async def test_row_18_what_is_granted_leads_nowhere(aftermath: Aftermath, user: str) -> None:
     """Devices and name spaces that a job makes are those of its own kernel."""
     ordeal = await aftermath.run("granted.py", user=user)
     assert ordeal.outcome is Outcome.OK, ordeal
     found = json.loads(ordeal.stdout)
     assert set(found["devices"]) <= {"null", "zero", "full", "random", "urandom", "tty", "tun"}
-    assert set(found["mounted"]) <= {"tmpfs", "proc", "sysfs"}
+    assert set(found["mounted"]) <= {"tmpfs", "proc", "sysfs", "devtmpfs"}
     assert set(found["interfaces"]) <= {"lo"}
     assert platform.release() not in ordeal.stdout.decode()
-
-
-async def ask(aftermath: Aftermath, user: str) -> dict[str, str]:
-    ordeal = await aftermath.run("syscalls.py", user=user)
-    assert ordeal.outcome is Outcome.OK, ordeal
-    assert ordeal.stdout.endswith(b"alive 1\n"), ordeal
-    lines = ordeal.stdout.decode().splitlines()[:-1]
-    assert len(lines) > 30
-    return dict(line.split(": ", 1) for line in lines)

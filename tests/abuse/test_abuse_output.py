@@ -81,7 +81,7 @@ async def test_row_6_output_that_a_terminal_would_obey(aftermath: Aftermath) -> 
 
 
 async def test_row_6_as_it_runs(aftermath: Aftermath, tmp_path: Path) -> None:
-    async def run() -> str:
+    async def run() -> list[str]:
         program = str(PROGRAMS / "escapes.py")
         title = "\x1b]0;name\x07"
         refused = await on_a_terminal(aftermath.data_dir, "run", "--name", title, program)
@@ -97,9 +97,9 @@ async def test_row_6_as_it_runs(aftermath: Aftermath, tmp_path: Path) -> None:
         for _, inert in SHOWN:
             assert said.out.count(inert) >= 2
         (newest,) = await aftermath.box.list(EvaluationFilter(name="[[]red]live*"), limit=1)
-        return newest.id
+        return [newest.id]
 
-    ordeal = await aftermath.after(run)
+    (ordeal,) = await aftermath.after(run)
     assert ordeal.outcome is Outcome.OK, ordeal
     names = [path.name for path in (tmp_path / "kept").rglob("*") if path.is_file()]
     assert len(names) > 10

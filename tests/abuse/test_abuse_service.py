@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import traces
-from aftermath import LIMITS, Aftermath, Lag, settings
+from aftermath import LAG, Aftermath, Lag, settings
 from terminal import EVALBOX
 
 from evalbox.domain.limits import MIB
@@ -93,7 +93,7 @@ async def test_row_19_service_is_killed(tmp_path: Path, moment: object) -> None:
             first.send_signal(signal.SIGKILL)
             first.wait()
         with service(aftermath.data_dir):
-            for evaluation in evaluations:
+            for number, evaluation in enumerate(evaluations):
                 async with asyncio.timeout(30):
                     sandboxes, ended = await asyncio.gather(
                         aftermath.sandboxes(evaluation.id), aftermath.box.wait(evaluation.id)
@@ -103,7 +103,7 @@ async def test_row_19_service_is_killed(tmp_path: Path, moment: object) -> None:
                 assert ordeal.stdout == WHOLE
                 await aftermath.one_verdict(ordeal)
                 await aftermath.tidy(sandboxes, since=ended.finished_at)
-                if moment is until_it_prints:
+                if moment is until_it_prints and number == 0:
                     assert len(ordeal.attempts) == 1
             assert not traces.containers(aftermath.box_id)
 
@@ -126,19 +126,18 @@ async def test_row_19_limits_hold_for_what_is_adopted(tmp_path: Path) -> None:
             await aftermath.tidy(sandboxes, since=ended.finished_at)
 
 
-@pytest.mark.parametrize("name", ["runsc-sandbox"])
-async def test_row_20_sandbox_is_killed_from_the_host(aftermath: Aftermath, name: str) -> None:
-    async def submit() -> str:
+async def test_row_20_sandbox_is_killed_from_the_host(aftermath: Aftermath) -> None:
+    async def submit() -> list[str]:
         spec = await aftermath.spec("count.py", str(LINES), timeout=8.0)
         (evaluation,) = await aftermath.box.submit([spec])
         await until_it_prints(aftermath, evaluation.id)
         (attempt,) = await aftermath.box.attempts(evaluation.id)
         serving = traces.serving(attempt.sandbox_id or "")
-        (victim,) = [process for process in serving if process.cmdline()[0] == name]
+        (victim,) = [one for one in serving if one.cmdline()[0] == "runsc-sandbox"]
         victim.kill()
-        return evaluation.id
+        return [evaluation.id]
 
-    ordeal = await aftermath.after(submit)
+    (ordeal,) = await aftermath.after(submit)
     first, *others = ordeal.attempts
     assert first.verdict is not None
     assert first.verdict.outcome is Outcome.INFRA_ERROR, first.verdict
@@ -177,40 +176,40 @@ async def test_row_20_data_directory_is_full(tmp_path: Path) -> None:
         box = await LocalBox.open(settings(place), work=True)
         aftermath = Aftermath(box, box._store.box_id, place)
         lag = Lag()
-        watcher = asyncio.create_task(lag.watch())
         try:
-            spec = await aftermath.spec("flood.py", "8", "1.0", output=32 * MIB, timeout=5.0)
-            (evaluation,) = await box.submit([spec])
-            await until_it_prints(aftermath, evaluation.id)
-            filler = fill(place, leaving=256 * 1024)
-            sandboxes = asyncio.create_task(aftermath.sandboxes(evaluation.id))
-            await asyncio.sleep(LIMITS.timeout)
-            # It is neither lost nor said to have ended while that cannot be written.
-            assert (await box.get(evaluation.id)).state not in FINAL
-            began = time.perf_counter()
-            with suppress(StoreFull):
-                await box.submit([await aftermath.spec(["true"])])
-            assert time.perf_counter() - began < 2
-            # What it runs for is bounded all the same.
-            (attempt,) = await box.attempts(evaluation.id)
-            assert not list(traces.serving(attempt.sandbox_id or ""))
-            filler.unlink()
-            async with asyncio.timeout(20):
-                ended = await box.wait(evaluation.id)
-            ordeal = await aftermath.ordeal(evaluation.id)
-            first, second = ordeal.attempts
-            assert first.verdict is not None
-            assert first.verdict.outcome is Outcome.INFRA_ERROR
-            assert "no space left" in first.verdict.reason
-            assert second.number == 2
-            assert ordeal.outcome is Outcome.OK, ordeal
-            assert ordeal.stdout.endswith(b"all printed\n")
-            assert len(ordeal.stdout) > 8 * MIB
-            await aftermath.tidy(await sandboxes, since=ended.finished_at)
-            assert lag.worst < 0.5
+            async with lag.watched():
+                spec = await aftermath.spec(
+                    "flood.py", "8", "0.8", "2.5", output=32 * MIB, timeout=8.0
+                )
+                (evaluation,) = await box.submit([spec])
+                await until_it_prints(aftermath, evaluation.id)
+                filler = await asyncio.to_thread(fill, place, leaving=256 * 1024)
+                sandboxes = asyncio.create_task(aftermath.sandboxes(evaluation.id))
+                await asyncio.sleep(2.5)
+                # It is neither lost nor said to have ended while that cannot be written.
+                assert (await box.get(evaluation.id)).state not in FINAL
+                began = time.perf_counter()
+                with suppress(StoreFull):
+                    await box.submit([await aftermath.spec(["true"])])
+                assert time.perf_counter() - began < 2
+                # Its sandbox is not left to run on all the same.
+                (attempt,) = await box.attempts(evaluation.id)
+                assert not list(traces.serving(attempt.sandbox_id or ""))
+                filler.unlink()
+                async with asyncio.timeout(20):
+                    ended = await box.wait(evaluation.id)
+                ordeal = await aftermath.ordeal(evaluation.id)
+                first, second = ordeal.attempts
+                assert first.verdict is not None
+                assert first.verdict.outcome is Outcome.INFRA_ERROR
+                assert "no space left" in first.verdict.reason
+                assert second.number == 2
+                assert ordeal.outcome is Outcome.OK, ordeal
+                assert ordeal.stdout.endswith(b"all printed\n")
+                assert len(ordeal.stdout) > 8 * MIB
+                await aftermath.tidy(await sandboxes, since=ended.finished_at)
+                assert lag.worst < LAG
         finally:
-            watcher.cancel()
-            await asyncio.gather(watcher, return_exceptions=True)
             await box.close(drain=0)
             for container in traces.containers(box._store.box_id):
                 traces.docker().remove_container(container, force=True)

@@ -20,6 +20,9 @@ from evalbox.errors import SandboxGone
 
 #: The job may kill the reader, which is a process beside it.
 _TRIALS = 3
+#: Seconds of silence that end the stream of a reader whose sandbox has ended: one that was not lost
+#: waits for us, so that nothing is to be expected.
+_SILENCE = 0.25
 
 
 class Envelope:
@@ -131,7 +134,7 @@ class Keeper:
     async def _printed(self, connection: Connection) -> AsyncGenerator[bytes, None]:
         frames = Demultiplexer()
         try:
-            async for piece in connection.pieces(self.ended()):
+            async for piece in connection.pieces(self.ended(), patience=_SILENCE):
                 for chunk in frames.feed(piece):
                     if chunk.stream is Stream.STDOUT:
                         yield chunk.data

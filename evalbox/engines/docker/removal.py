@@ -15,6 +15,8 @@ from evalbox.errors import EngineError, SandboxGone
 
 _PATIENCE = 10.0
 _PAUSE = 0.05
+#: Seconds that the engine gets for a removal, until what serves the container is killed.
+_STUCK = 2.5
 #: Label of containers that are removed as soon as they have been looked at, and the age in seconds
 #: at which one was forgotten in a crash.
 PASSING = "evalbox.passing"
@@ -38,12 +40,18 @@ class Remover:
 
         ``pid`` is its first process, which is made sure to have gone too.
         """
-        await self._remove(container)
+        try:
+            async with asyncio.timeout(_STUCK):
+                await self._remove(container)
+        except TimeoutError:
+            # containerd's shim hangs where a sandbox ended while something was started in it.
+            await self.sweep(container)
+            await self._remove(container)
         if pid and self._local and not await self._gone(pid, container):
             await self.sweep(container)
 
     async def sweep(self, container: str) -> None:
-        """Kills what processes still serve a container that has been removed."""
+        """Kills what processes serve a container that has been, or is to be, removed."""
         if self._local:
             await asyncio.to_thread(_kill_serving, container)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from evalbox.domain.attempt import Usage
 from evalbox.engines.base import Chunk, Exit, Launch, SourceFile, Stream
+from evalbox.engines.docker import ending
 from evalbox.engines.docker.archive import Owner, files_archive
 from evalbox.engines.docker.background import Background
 from evalbox.engines.docker.client import Client
@@ -131,6 +132,10 @@ class DockerSandbox:
 
     async def kill(self) -> None:
         self._killed = True
+        container = self._container
+        # The engine would ask gVisor's kernel, which a job can keep from answering for 10 s.
+        if container.gvisor and container.pid and ending.kill(container.pid, container.id):
+            return
         try:
             await self._background.finish(self._client.call(lambda api: api.kill(self.id)))
         except SandboxGone:

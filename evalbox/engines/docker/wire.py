@@ -91,25 +91,27 @@ class Connection:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def pieces(self, ended: asyncio.Future[Any] | None = None) -> AsyncIterator[bytes]:
+    async def pieces(
+        self, ended: asyncio.Future[Any] | None = None, *, patience: float = _LAST_WORDS
+    ) -> AsyncIterator[bytes]:
         """The body as it comes, until the engine hangs up.
 
-        The engine may forget to, when a sandbox ends at a bad moment: after ``ended``, silence is
-        the end too.
+        The engine may forget to, when a sandbox ends at a bad moment: after ``ended``, a silence of
+        ``patience`` seconds is the end too.
         """
         try:
-            while piece := await self._piece(ended):
+            while piece := await self._piece(ended, patience):
                 yield piece
         except OSError as error:
             raise unreachable(error) from error
 
-    async def _piece(self, ended: asyncio.Future[Any] | None) -> bytes:
+    async def _piece(self, ended: asyncio.Future[Any] | None, patience: float) -> bytes:
         if ended is None:
             return await self.reader.read(PIECE)
         reading = asyncio.ensure_future(self.reader.read(PIECE))
         try:
             await asyncio.wait((reading, ended), return_when=asyncio.FIRST_COMPLETED)
-            await asyncio.wait((reading,), timeout=_LAST_WORDS)
+            await asyncio.wait((reading,), timeout=patience)
             return reading.result() if reading.done() else b""
         finally:
             reading.cancel()
