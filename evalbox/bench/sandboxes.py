@@ -105,7 +105,7 @@ async def throughput(
 async def _drain(settings: Settings, engine: Engine, image: str, jobs: int) -> float:
     """Seconds from the opening of the queue to the last sandbox removed."""
     unhindered = replace(settings, memory_percent=100, load_per_core=1000)
-    box = await LocalBox.open(unhindered, work=True, warm=settings.slots, engines=[engine])
+    box = await LocalBox.open(unhindered, work=True, warm=settings.warm, engines=[engine])
     try:
         await box.pause()
         spec = EvaluationSpec(name="bench", command=COMMAND, image=image, engine=engine.name)

@@ -206,5 +206,7 @@ async def test_closed_at_any_moment(tmp_path: Path, seed: int) -> None:
     await _check(tmp_path / "box", host, ids, commands)
     async with opened(settings_in(tmp_path / "box"), FakeEngine(), work=False) as box:
         for identifier in ids:
-            reasons = [made.verdict.reason for made in await box.attempts(identifier) if made.verdict]
+            reasons = [
+                made.verdict.reason for made in await box.attempts(identifier) if made.verdict
+            ]
             assert (await box.get(identifier)).infra_failures == 0, reasons

@@ -59,7 +59,9 @@ def test_every_outcome_has_a_status_of_its_own() -> None:
 
 def test_every_error_has_a_status_that_the_help_names() -> None:
     # Those of single packages are made of these, and judged as such.
-    kinds = [kind for kind in every_error(errors.EvalboxError) if kind.__module__ == errors.__name__]
+    kinds = [
+        kind for kind in every_error(errors.EvalboxError) if kind.__module__ == errors.__name__
+    ]
     for kind in kinds[1:]:
         found = status.of_error(kind("x"))
         assert found != status.INTERNAL, kind
