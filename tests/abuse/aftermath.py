@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -249,12 +250,12 @@ class Aftermath:
                 assert took <= limit + LATENESS, f"{took:.1f} s, with a limit of {limit:.1f} s"
 
     async def _as_fast_as_before(self) -> None:
-        fastest = await self._time_of_nothing()
-        for _ in range(3):
+        fastest = math.inf
+        # More than once, since something else may use the machine.
+        for _ in range(4):
+            fastest = min(fastest, await self._time_of_nothing())
             if fastest <= self.usual + SLOWER:
                 return
-            # Something else may use the machine.
-            fastest = min(fastest, await self._time_of_nothing())
         raise AssertionError(f"doing nothing takes {fastest:.1f} s, not {self.usual:.1f} s")
 
     async def _time_of_nothing(self) -> float:

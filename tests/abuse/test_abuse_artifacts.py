@@ -101,7 +101,7 @@ async def test_row_15_ten_gibibytes(aftermath: Aftermath) -> None:
 
 async def test_row_15_twenty_thousand_files(aftermath: Aftermath) -> None:
     ordeal = await aftermath.run(
-        "keepsakes.py", "crowd", artifacts=("out",), timeout=12.0, memory=256 * MIB
+        "keepsakes.py", "crowd", artifacts=("out",), timeout=20.0, memory=256 * MIB
     )
     assert ordeal.outcome is Outcome.FAILED, ordeal
     assert ordeal.evaluation.exit_code == 7

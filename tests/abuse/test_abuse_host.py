@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 import traces
-from aftermath import PROGRAMS, Aftermath
+from aftermath import LIMITS, PROGRAMS, Aftermath
 from terminal import through_pipes
 
+from evalbox.domain.evaluation import Network
 from evalbox.domain.limits import MIB
 from evalbox.domain.outcome import Outcome
 
@@ -26,6 +27,7 @@ USERS = ["1000:1000", "0:0"]
 HARMLESS = {"setuid 0", "setgid 0", "keyctl"}
 #: What gVisor grants within its own kernel, where the engine's filter of calls does not count.
 GRANTED_BY_GVISOR = {"unshare user", "mknod char", "mknod block"}
+MOUNTED = ("/etc/hosts", "/etc/hostname", "/etc/resolv.conf")
 _CPU_MODEL = re.compile(r"model name\s*: (.+)")
 
 
@@ -73,6 +75,29 @@ async def test_row_17_looks_for_the_host(
         re.findall(r"^(\w+)=", said.partition("== env")[2].partition("== uname")[0], re.MULTILINE)
     )
     assert variables <= {"HOSTNAME", "HOME", "OLDPWD", "PATH", "LANG", "PWD", "SHLVL", "_"}
+
+
+@pytest.mark.parametrize("network", list(Network))
+async def test_row_17_writes_to_what_the_engine_mounts(
+    aftermath: Aftermath, network: Network
+) -> None:
+    """The only files of the host that a sandbox sees: copies of its own, bounded and given back."""
+    script = f"""
+        for file in {" ".join(MOUNTED)}; do
+            (echo evil >>$file) && echo "wrote $file"
+            cat /dev/zero >>$file
+            wc -c <$file
+        done
+        exit 0
+    """
+    before = [Path(path).read_bytes() for path in MOUNTED]
+    ordeal = await aftermath.run(["bash", "-c", script], user="0:0", network=network)
+    assert ordeal.outcome in (Outcome.OK, Outcome.DISK_LIMIT), ordeal
+    assert [Path(path).read_bytes() for path in MOUNTED] == before
+    sizes = [int(line) for line in ordeal.stdout.split(b"\n") if line.isdigit()]
+    assert all(size <= LIMITS.disk for size in sizes), ordeal
+    if network is Network.INTERNET:
+        assert b"wrote /etc/resolv.conf" not in ordeal.stdout
 
 
 async def test_row_17_secrets_of_the_service(aftermath: Aftermath, tmp_path: Path) -> None:
