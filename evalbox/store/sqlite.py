@@ -37,6 +37,9 @@ BUSY_TIMEOUT = 10.0
 _CACHE_KIB = 16 * 1024
 _MAPPED_BYTES = 256 << 20
 _LOG_LIMIT_BYTES = 64 << 20
+#: Pages in the log (of 4 KiB) before they are moved into the database. SQLite's own 1,000 come
+#: together every few commits once the tables are large, and cost a third of the throughput.
+_CHECKPOINT_PAGES = 8000
 
 BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB = 5, 6, 8, 10, 11, 13, 14, 26
 
@@ -102,6 +105,7 @@ def open_writer(database: Path) -> Connection:
     connection = _connect(f"file:{quote(str(database))}?mode=rwc")
     _enter_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(f"PRAGMA journal_size_limit = {_LOG_LIMIT_BYTES}")
     return connection

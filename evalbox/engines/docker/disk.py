@@ -15,10 +15,12 @@ class Filestore:
 
     It is sparse: its blocks are what is used, its size says nothing. It is found among the open
     files of the sandbox's process, which only root may see, whatever the storage driver.
+    ``beside`` are the files that the engine mounts into it, which a job that is root may write.
     """
 
     pid: int
     container: str
+    beside: tuple[str, ...] = ()
     _path: str = ""
 
     def used(self) -> int:
@@ -26,9 +28,9 @@ class Filestore:
         try:
             if not self._path:
                 self._path = self._find()
-            return os.stat(self._path).st_blocks * _BLOCK if self._path else 0  # noqa: PTH116
         except OSError:
             return 0
+        return sum(_blocks(path) for path in (self._path, *self.beside) if path) * _BLOCK
 
     def _find(self) -> str:
         directory = f"/proc/{self.pid}/fd"
@@ -39,3 +41,10 @@ class Filestore:
                 # here, the link serves.
                 return target if os.path.exists(target) else f"{directory}/{name}"  # noqa: PTH110
         return ""
+
+
+def _blocks(path: str) -> int:
+    try:
+        return os.stat(path).st_blocks  # noqa: PTH116
+    except OSError:
+        return 0

@@ -23,6 +23,7 @@ from evalbox.engines.docker.wire import Address, Connection, Request
 from evalbox.errors import EngineError, SandboxGone
 
 _PREFIX = "evalbox-"
+_MOUNTED = ("HostsPath", "HostnamePath", "ResolvConfPath")
 _ALIVE = ("running", "paused", "restarting")
 
 
@@ -192,6 +193,7 @@ class DockerEngine:
             pid=int(state["Pid"] or 0),
             gvisor=self._kind.gvisor,
             running=bool(state["Running"]),
+            mounted=tuple(found[key] for key in _MOUNTED if found.get(key)),
         )
         sandbox = DockerSandbox(self._client, self._background, self._remover, container, attached)
         self._sandboxes.add(sandbox)

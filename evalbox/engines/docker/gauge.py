@@ -29,12 +29,20 @@ class Gauge:
     that was seen.
     """
 
-    def __init__(self, client: Client, container: str, pid: int, *, gvisor: bool) -> None:
+    def __init__(
+        self,
+        client: Client,
+        container: str,
+        pid: int,
+        *,
+        gvisor: bool,
+        mounted: tuple[str, ...] = (),
+    ) -> None:
         self._client = client
         self._container = container
         self._pid = pid
         self._meter = meter_of(pid, container) if pid else None
-        self._filestore = Filestore(pid, container) if gvisor and pid else None
+        self._filestore = Filestore(pid, container, mounted) if gvisor and pid else None
         self._walked_at = 0.0
         self._last: Usage | None = None
         self._watch: tuple[asyncio.AbstractEventLoop, int] | None = None

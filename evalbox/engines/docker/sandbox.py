@@ -25,13 +25,17 @@ from evalbox.errors import EngineError, EngineUnavailable, SandboxGone
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """What is known of a started container. ``pid`` is its first process on the host, or 0."""
+    """What is known of a started container. ``pid`` is its first process on the host, or 0.
+
+    ``mounted`` are the engine's own files that it sees, such as its ``/etc/hosts``.
+    """
 
     id: str
     owner: Owner
     pid: int
     gvisor: bool
     running: bool = True
+    mounted: tuple[str, ...] = ()
 
 
 class DockerSandbox:
@@ -57,7 +61,13 @@ class DockerSandbox:
         self._let_go = False
         self._killed = False
         self._keeper = Keeper(client, container.id, container.owner, self._ended)
-        self._gauge = Gauge(client, container.id, container.pid, gvisor=container.gvisor)
+        self._gauge = Gauge(
+            client,
+            container.id,
+            container.pid,
+            gvisor=container.gvisor,
+            mounted=container.mounted,
+        )
 
     @property
     def id(self) -> str:
