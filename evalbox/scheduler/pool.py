@@ -38,14 +38,9 @@ class WarmPool:
         self._wanted: tuple[Key, Gate, Profile] | None = None
         self._in_a_row: tuple[Key | None, int] = None, 0
         self._closed = False
-        self.hits = 0
-        self.misses = 0
 
     def __len__(self) -> int:
         return len(self._ready)
-
-    def ids(self) -> frozenset[str]:
-        return frozenset(item.sandbox.id for item in self._ready)
 
     async def acquire(
         self, gate: Gate, profile: Profile, labels: Mapping[str, str], name: str
@@ -57,10 +52,8 @@ class WarmPool:
             for item in self._ready:
                 if item.key == key:
                     self._ready.remove(item)
-                    self.hits += 1
                     self.refill()
                     return item.sandbox, True
-            self.misses += 1
         async with gate.creation():
             sandbox = await engine.create(profile, labels={**labels, **self._labels}, name=name)
         # Only now, so as not to get in the way of what was waited for.

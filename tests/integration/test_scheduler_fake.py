@@ -3,45 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from recovery_support import AT_ONCE, output, reaches, run, settings_in, spec, until
 
 from evalbox.config.settings import Settings
-from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
+from evalbox.domain.evaluation import Priority
 from evalbox.domain.limits import KIB, MIB, Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import EvaluationFilter
-from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.state import State
 from evalbox.engines.fake import FakeEngine, FakeHost
 from evalbox.errors import ImageNotFound, InvalidInput, InvalidTransition
 from evalbox.service.local import LocalBox
 
-FAST_RETRIES = RetryPolicy(base=0.0, cap=0.0)
-
-
-def spec(*command: str, **changes: object) -> EvaluationSpec:
-    made = EvaluationSpec(
-        name=command[0], command=command, image="any", engine="fake", retry=FAST_RETRIES
-    )
-    return replace(made, **changes)  # type: ignore[arg-type]
-
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    # The host that runs the tests may be busy; what admission makes of that is tested elsewhere.
-    return Settings(
-        data_dir=tmp_path / "box",
-        engine="fake",
-        slots=4,
-        memory_percent=100,
-        disk_free=0,
-        load_per_core=1000,
-    )
+    return settings_in(tmp_path / "box")
 
 
 @pytest.fixture
@@ -65,29 +48,6 @@ async def opened(
 async def box(settings: Settings, engine: FakeEngine) -> AsyncIterator[LocalBox]:
     async with opened(settings, engine) as made:
         yield made
-
-
-async def run(box: LocalBox, wanted: EvaluationSpec) -> Evaluation:
-    (evaluation,) = await box.submit([wanted])
-    async with asyncio.timeout(20):
-        return await box.wait(evaluation.id)
-
-
-async def output(box: LocalBox, evaluation_id: str, *, follow: bool = False) -> bytes:
-    return b"".join([piece.data async for piece in box.output(evaluation_id, follow=follow)])
-
-
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
-        while not await condition():
-            await asyncio.sleep(0.01)
-
-
-async def reaches(box: LocalBox, evaluation_id: str, state: State) -> None:
-    async def there() -> bool:
-        return (await box.get(evaluation_id)).state is state
-
-    await until(there)
 
 
 @pytest.mark.parametrize(
@@ -151,14 +111,14 @@ async def test_follow_reads_while_it_runs(box: LocalBox) -> None:
 
 
 async def test_task_failures_are_retried_as_often_as_asked(box: LocalBox) -> None:
-    ended = await run(box, spec("flaky", "2", retry=replace(FAST_RETRIES, retries=2)))
+    ended = await run(box, spec("flaky", "2", retry=replace(AT_ONCE, retries=2)))
     assert ended.state is State.COMPLETED
     outcomes = [item.verdict.outcome for item in await box.attempts(ended.id) if item.verdict]
     assert outcomes == [Outcome.FAILED, Outcome.FAILED, Outcome.OK]
 
 
 async def test_a_retry_budget_is_spent(box: LocalBox) -> None:
-    ended = await run(box, spec("false", retry=replace(FAST_RETRIES, retries=2)))
+    ended = await run(box, spec("false", retry=replace(AT_ONCE, retries=2)))
     assert (ended.state, ended.attempts) == (State.FAILED, 3)
 
 
