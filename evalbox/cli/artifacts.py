@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from evalbox.cli import document, render
+from evalbox.cli import render
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.fetch import copy_all, copy_file
 from evalbox.cli.inert import inert_line
@@ -15,6 +15,7 @@ from evalbox.cli.session import Session
 from evalbox.domain.quantity import format_size
 from evalbox.errors import ArtifactNotFound
 from evalbox.service.box import Box
+from evalbox.wire import document
 
 
 @click.command("artifacts", cls=Command)

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from evalbox.cli import control, document, render, status
+from evalbox.cli import control, render, status
 from evalbox.cli.command import Group, with_session
 from evalbox.cli.console import Console
 from evalbox.cli.filters import everything
@@ -20,6 +20,7 @@ from evalbox.domain.batch import Batch
 from evalbox.domain.quantity import parse_duration
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import FINAL, State
+from evalbox.wire import document
 
 _UNFINISHED = frozenset(State) - FINAL
 _RETRIED = frozenset({State.FAILED, State.CANCELLED, State.DEAD})

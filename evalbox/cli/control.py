@@ -8,7 +8,6 @@ from collections.abc import Sequence
 
 import click
 
-from evalbox.cli import document
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.filters import everything
 from evalbox.cli.options import ids_argument, json_option, yes_option
@@ -20,6 +19,7 @@ from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import ACTIVE, FINAL, State
 from evalbox.errors import InvalidInput
 from evalbox.service.box import Box
+from evalbox.wire import document
 
 _UNFINISHED = frozenset(State) - FINAL
 _RETRIED = frozenset({State.FAILED, State.CANCELLED, State.DEAD})

@@ -6,7 +6,6 @@ import json
 
 import click
 
-from evalbox.cli import document
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.inert import inert_line
 from evalbox.cli.options import id_argument, json_option, whole
@@ -14,6 +13,7 @@ from evalbox.cli.session import Session
 from evalbox.cli.when import local
 from evalbox.domain.event import Event
 from evalbox.domain.ids import short as short_id
+from evalbox.wire import document
 
 
 @click.command("events", cls=Command)

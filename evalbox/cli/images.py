@@ -14,8 +14,8 @@ from evalbox.cli.command import Group, with_session
 from evalbox.cli.inert import inert_line
 from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
-from evalbox.cli.when import iso
 from evalbox.domain.quantity import format_size
+from evalbox.wire.moments import iso
 
 if TYPE_CHECKING:
     from evalbox.service.images import Image

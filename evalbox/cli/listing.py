@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from evalbox.cli import document, render
+from evalbox.cli import render
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.console import Console
 from evalbox.cli.filters import everything, filter_options, make_filter
@@ -18,6 +18,7 @@ from evalbox.cli.session import Session
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.records import EvaluationFilter
 from evalbox.service.box import Box
+from evalbox.wire import document
 
 _DEFAULT = 30
 _REFRESH = 1.0

@@ -12,9 +12,9 @@ from evalbox.cli.command import Command, with_session
 from evalbox.cli.console import Console
 from evalbox.cli.options import id_argument, json_option, whole
 from evalbox.cli.session import Session
-from evalbox.cli.when import iso
 from evalbox.domain.records import OutputPiece
 from evalbox.errors import NotFound
+from evalbox.wire.moments import iso
 
 _STREAMS = {"stdout": 1, "stderr": 2}
 

@@ -7,8 +7,9 @@ import click
 from evalbox.cli.command import Group, with_session
 from evalbox.cli.options import json_option, whole
 from evalbox.cli.session import Session
+from evalbox.domain.records import QueueStatus
 from evalbox.domain.state import ACTIVE, State
-from evalbox.service.box import Box, QueueStatus
+from evalbox.service.box import Box
 
 _MAX_SLOTS = 1024
 

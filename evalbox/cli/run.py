@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from evalbox.cli import document, render, status
+from evalbox.cli import render, status
 from evalbox.cli.command import pass_session
 from evalbox.cli.fetch import Copied, copy_all
 from evalbox.cli.inert import inert_line
@@ -22,6 +22,7 @@ from evalbox.cli.watch import Watch, cancel_unfinished, conclude
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.service.box import Box
+from evalbox.wire import document
 
 _DEFAULT_PLACE = Path("evalbox-artifacts")
 

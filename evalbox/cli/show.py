@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from evalbox.cli import document, render
+from evalbox.cli import render
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.console import Console
 from evalbox.cli.events import event_line
@@ -19,6 +19,7 @@ from evalbox.domain.attempt import Attempt
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.domain.state import FINAL
+from evalbox.wire import document
 
 _LABEL_WIDTH = 12
 

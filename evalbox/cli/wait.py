@@ -7,13 +7,14 @@ from collections.abc import Sequence
 
 import click
 
-from evalbox.cli import document, render, status
+from evalbox.cli import render, status
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.options import ids_argument, json_option
 from evalbox.cli.session import Session
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import parse_duration
 from evalbox.service.box import Box
+from evalbox.wire import document
 
 
 @click.command("wait", cls=Command, epilog=status.HELP)

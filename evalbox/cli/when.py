@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from evalbox.domain.quantity import parse_duration
 from evalbox.errors import InvalidInput
@@ -65,12 +65,6 @@ def parse_since(text: str, *, now: float, field: str) -> float:
             hint="write it as 90s, 2h, 7d or 2030-01-31T18:30",
             field=field,
         ) from None
-
-
-def iso(at: float) -> str:
-    """UTC, to the millisecond."""
-    text = datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
 
 
 def local(at: float) -> str:

@@ -21,3 +21,4 @@ class Event:
     evaluation_id: str | None = None
     attempt: int | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    batch: str | None = None

@@ -72,3 +72,19 @@ class Waiting:
     cause: str
     ahead: int = 0
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueStatus:
+    """How the queue stands. ``holding`` says in words why nothing more starts, else is empty.
+
+    ``working`` says whether any process runs the queue; ``here`` whether it is this one.
+    """
+
+    paused: bool
+    slots: int
+    states: dict[State, int]
+    warm: int
+    holding: str
+    working: bool
+    here: bool

@@ -12,6 +12,7 @@ from typing import Any
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.clock import Clock
 from evalbox.domain.evaluation import Evaluation, InputFile
+from evalbox.domain.image import Image
 from evalbox.domain.limits import MIB, Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord
@@ -19,7 +20,6 @@ from evalbox.engines.base import (
     LABEL_ATTEMPT,
     LABEL_EVALUATION,
     Exit,
-    Image,
     Launch,
     Profile,
     Sandbox,

@@ -7,7 +7,6 @@ the errors of ``evalbox.errors`` and no others.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -15,24 +14,7 @@ from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.batch import Batch
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.event import Event
-from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece
-from evalbox.domain.state import State
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStatus:
-    """How the queue stands. ``holding`` says in words why nothing more starts, else is empty.
-
-    ``working`` says whether any process runs the queue; ``here`` whether it is this one.
-    """
-
-    paused: bool
-    slots: int
-    states: dict[State, int]
-    warm: int
-    holding: str
-    working: bool
-    here: bool
+from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
 
 
 class Box(Protocol):

@@ -15,9 +15,10 @@ from pathlib import Path
 import psutil
 
 from evalbox.config.settings import Settings
+from evalbox.domain.check import Check
 from evalbox.domain.limits import GIB, MIB
 from evalbox.domain.quantity import format_size
-from evalbox.engines.base import Check, Engine
+from evalbox.engines.base import Engine
 from evalbox.engines.registry import make_engine
 from evalbox.errors import EvalboxError, ImageNotFound
 from evalbox.store.lock import DataDirectoryLock

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from evalbox.config.settings import Settings
-from evalbox.engines.base import Image
+from evalbox.domain.image import Image
 from evalbox.engines.docker import DockerEngine, Images
 
 __all__ = ["Image", "Images", "open_images"]

@@ -22,13 +22,12 @@ from evalbox.domain.clock import Clock, SystemClock
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.event import Event
 from evalbox.domain.quantity import format_duration
-from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece
+from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
 from evalbox.domain.state import ACTIVE, FINAL
 from evalbox.engines.base import Engine
 from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
 from evalbox.scheduler.scheduler import Scheduler
-from evalbox.service.box import QueueStatus
 from evalbox.service.endings import Endings
 from evalbox.service.worker import Worker
 from evalbox.store.outputs import read_output

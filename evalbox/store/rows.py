@@ -30,7 +30,7 @@ ATTEMPT = """
 
 USAGE = "cpu_seconds, memory, memory_peak, pids, disk, read_bytes, written_bytes"
 
-EVENT = "seq, at, kind, evaluation_id, attempt, data"
+EVENT = "seq, at, kind, evaluation_id, attempt, data, batch"
 
 
 def evaluation_from(row: Row) -> Evaluation:
@@ -103,4 +103,4 @@ def usage_values(usage: Usage) -> tuple[float, int, int, int, int, int, int]:
 
 def event_from(row: Row) -> Event:
     """From a row of the columns ``EVENT``."""
-    return Event(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]))
+    return Event(row[0], row[1], row[2], row[3], row[4], json.loads(row[5]), row[6])

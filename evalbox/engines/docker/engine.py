@@ -7,7 +7,9 @@ import weakref
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from evalbox.engines.base import LABEL_BOX, Check, Image, Profile, SandboxInfo
+from evalbox.domain.check import Check
+from evalbox.domain.image import Image
+from evalbox.engines.base import LABEL_BOX, Profile, SandboxInfo
 from evalbox.engines.docker.archive import Owner, directory_archive
 from evalbox.engines.docker.background import Background
 from evalbox.engines.docker.client import Client

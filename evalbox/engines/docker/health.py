@@ -8,8 +8,9 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
+from evalbox.domain.check import Check
 from evalbox.domain.evaluation import Network
-from evalbox.engines.base import Check, Launch, Profile, Sandbox, Stream
+from evalbox.engines.base import Launch, Profile, Sandbox, Stream
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import RUNTIME_REMEDY
 from evalbox.engines.docker.spec import Kind

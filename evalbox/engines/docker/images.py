@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from evalbox.engines.base import Image
+from evalbox.domain.image import Image
 from evalbox.engines.docker import recipe
 from evalbox.engines.docker.build import Builder
 from evalbox.engines.docker.client import Client

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from pathlib import PurePosixPath
 
 from evalbox.domain.attempt import Usage
+from evalbox.domain.check import Check
 from evalbox.domain.clock import Clock, SystemClock
+from evalbox.domain.image import Image
 from evalbox.engines.base import (
     LABEL_BOX,
-    Check,
     Chunk,
     Exit,
-    Image,
     Launch,
     Profile,
     Sandbox,

@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from evalbox.domain.check import Check
+from evalbox.domain.image import Image
 from evalbox.engines.base import (
     LABEL_BOX,
-    Check,
-    Image,
     Launch,
     Profile,
     Sandbox,

@@ -1,0 +1,191 @@
+"""Domain values as JSON documents of the types in ``shapes``."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, cast
+
+from evalbox.domain.attempt import Attempt, Usage
+from evalbox.domain.batch import Batch
+from evalbox.domain.check import Check
+from evalbox.domain.evaluation import Evaluation, InputFile
+from evalbox.domain.event import Event
+from evalbox.domain.host import HostReport, HostSample
+from evalbox.domain.image import Image
+from evalbox.domain.records import ArtifactRecord, OutputPiece, QueueStatus
+from evalbox.wire import shapes
+from evalbox.wire.moments import iso, iso_or_none
+
+#: Names of the streams, by their number.
+STREAMS = {1: "stdout", 2: "stderr"}
+
+
+def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
+    """Of the environment only the names are told: values may be secrets."""
+    spec = item.spec
+    return {
+        "id": item.id,
+        "short_id": item.short_id,
+        "name": spec.name,
+        "kind": spec.kind,
+        "state": item.state,
+        "outcome": item.outcome,
+        "exit_code": item.exit_code,
+        "reason": item.reason,
+        "cancel_requested": item.cancel_requested,
+        "attempt_count": item.attempts,
+        "failures": item.failures,
+        "infra_failures": item.infra_failures,
+        "created_at": iso(item.created_at),
+        "updated_at": iso(item.updated_at),
+        "not_before": iso_or_none(item.not_before),
+        "started_at": iso_or_none(item.started_at),
+        "finished_at": iso_or_none(item.finished_at),
+        "engine": spec.engine,
+        "image": spec.image,
+        "command": list(spec.command),
+        "user": spec.user,
+        "workdir": spec.workdir,
+        "env": sorted(spec.env),
+        "inputs": [_file(file) for file in spec.inputs],
+        "stdin": _file(spec.stdin) if spec.stdin else None,
+        "artifacts": list(spec.artifacts),
+        "network": spec.network,
+        "limits": cast(shapes.LimitsDocument, asdict(spec.limits)),
+        "priority": spec.priority.name.lower(),
+        "retry": cast(shapes.RetryDocument, asdict(spec.retry)),
+        "batch": spec.batch,
+        "labels": dict(spec.labels),
+        "idempotency_key": spec.idempotency_key,
+    }
+
+
+def attempt(item: Attempt) -> shapes.AttemptDocument:
+    verdict = item.verdict
+    return {
+        "number": item.number,
+        "outcome": verdict.outcome if verdict else None,
+        "exit_code": verdict.exit_code if verdict else None,
+        "signal": verdict.signal if verdict else None,
+        "reason": verdict.reason if verdict else "",
+        "oom_killed": verdict.oom_killed if verdict else False,
+        "engine": item.engine,
+        "sandbox_id": item.sandbox_id,
+        "image_digest": item.image_digest,
+        "warm": item.warm,
+        "claimed_at": iso(item.claimed_at),
+        "started_at": iso_or_none(item.started_at),
+        "first_output_at": iso_or_none(item.first_output_at),
+        "finished_at": iso_or_none(item.finished_at),
+        "usage": _usage(item.usage),
+        "output_bytes": item.output_bytes,
+        "truncated": item.truncated,
+    }
+
+
+def sample(at: float, usage: Usage) -> shapes.SampleDocument:
+    return {"at": iso(at), **_usage(usage)}
+
+
+def artifact(item: ArtifactRecord) -> shapes.ArtifactDocument:
+    return cast(shapes.ArtifactDocument, asdict(item))
+
+
+def piece(item: OutputPiece) -> shapes.PieceDocument:
+    return {
+        "offset": item.offset,
+        "stream": STREAMS[item.stream],
+        "at": iso(item.at),
+        "data": base64.b64encode(item.data).decode(),
+    }
+
+
+def batch(item: Batch) -> shapes.BatchDocument:
+    return {
+        "name": item.name,
+        "created_at": iso(item.created_at),
+        "concurrency": item.concurrency,
+        "total": item.total,
+        "states": dict(item.states),
+        "outcomes": dict(item.outcomes),
+    }
+
+
+def event(item: Event) -> shapes.EventDocument:
+    return {
+        "seq": item.seq,
+        "at": iso(item.at),
+        "kind": item.kind,
+        "evaluation_id": item.evaluation_id,
+        "batch": item.batch,
+        "attempt": item.attempt,
+        "data": dict(item.data),
+    }
+
+
+def queue(item: QueueStatus) -> shapes.QueueDocument:
+    return {
+        "paused": item.paused,
+        "slots": item.slots,
+        "states": dict(item.states),
+        "warm": item.warm,
+        "holding": item.holding,
+        "working": item.working,
+    }
+
+
+def image(item: Image) -> shapes.ImageDocument:
+    return {
+        "id": item.id,
+        "digest": item.digest,
+        "names": list(item.names),
+        "size": item.size,
+        "created_at": iso_or_none(item.created_at),
+    }
+
+
+def check(item: Check) -> shapes.CheckDocument:
+    return cast(shapes.CheckDocument, asdict(item))
+
+
+def host(item: HostReport) -> shapes.HostDocument:
+    return {
+        "version": item.version,
+        "box": item.box,
+        "engine": item.engine,
+        "slots": item.slots,
+        "running": item.running,
+        "warm": item.warm,
+        "latest": host_sample(item.latest) if item.latest else None,
+        "history": [host_sample(one) for one in item.history],
+    }
+
+
+def host_sample(item: HostSample) -> shapes.HostSampleDocument:
+    plain = asdict(item)
+    plain |= {"at": iso(item.at), "cores": list(item.cores), "load": list(item.load)}
+    return cast(shapes.HostSampleDocument, plain)
+
+
+def full(item: Evaluation, tries: Sequence[Attempt]) -> dict[str, Any]:
+    """An evaluation with its attempts."""
+    return {**evaluation(item), "attempts": [attempt(one) for one in tries]}
+
+
+def output(data: bytes, name: str) -> dict[str, str]:
+    """Bytes as text, and exactly in base64 where they are not UTF-8."""
+    try:
+        return {name: data.decode()}
+    except UnicodeDecodeError:
+        exact = base64.b64encode(data).decode()
+        return {name: data.decode(errors="replace"), f"{name}_base64": exact}
+
+
+def _file(item: InputFile) -> shapes.InputFileDocument:
+    return {"path": item.path, "blob": item.blob, "size": item.size, "mode": item.mode}
+
+
+def _usage(item: Usage) -> shapes.UsageDocument:
+    return cast(shapes.UsageDocument, asdict(item))

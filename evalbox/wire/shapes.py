@@ -1,0 +1,229 @@
+"""The shapes of the documents: what ``--json`` prints and what the API answers.
+
+Times are ISO 8601 in UTC, durations seconds, sizes bytes. The API's schema is made from these
+types, so they are also what its documentation says.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+# Pydantic needs this one before Python 3.12.
+from typing_extensions import TypedDict
+
+from evalbox.domain.evaluation import Network
+from evalbox.domain.outcome import Outcome
+from evalbox.domain.state import State
+
+
+class InputFileDocument(TypedDict):
+    """A file in the sandbox; ``blob`` is the SHA-256 of its content."""
+
+    path: str
+    blob: str
+    size: int
+    mode: int
+
+
+class LimitsDocument(TypedDict):
+    """``cpus`` in cores, ``timeout`` in seconds, ``pids`` a count, all else in bytes."""
+
+    cpus: float
+    memory: int
+    timeout: float
+    disk: int
+    pids: int
+    output: int
+    artifacts: int
+
+
+class RetryDocument(TypedDict):
+    """The wait grows from ``base`` by ``factor`` up to ``cap`` seconds."""
+
+    retries: int
+    infra_retries: int
+    base: float
+    factor: float
+    cap: float
+
+
+class EvaluationDocument(TypedDict):
+    """One evaluation. Of ``env`` only the names are told: values may be secrets."""
+
+    id: str
+    short_id: str
+    name: str
+    kind: str
+    state: State
+    outcome: Outcome | None
+    exit_code: int | None
+    reason: str
+    cancel_requested: bool
+    attempt_count: int
+    failures: int
+    infra_failures: int
+    created_at: str
+    updated_at: str
+    not_before: str | None
+    started_at: str | None
+    finished_at: str | None
+    engine: str
+    image: str
+    command: list[str]
+    user: str
+    workdir: str
+    env: list[str]
+    inputs: list[InputFileDocument]
+    stdin: InputFileDocument | None
+    artifacts: list[str]
+    network: Network
+    limits: LimitsDocument
+    priority: str
+    retry: RetryDocument
+    batch: str | None
+    labels: dict[str, str]
+    idempotency_key: str | None
+
+
+class UsageDocument(TypedDict):
+    """Totals and peaks; ``cpu_seconds`` in core-seconds."""
+
+    cpu_seconds: float
+    memory: int
+    memory_peak: int
+    pids: int
+    disk: int
+    read_bytes: int
+    written_bytes: int
+
+
+class AttemptDocument(TypedDict):
+    """One try, in one fresh sandbox."""
+
+    number: int
+    outcome: Outcome | None
+    exit_code: int | None
+    signal: int | None
+    reason: str
+    oom_killed: bool
+    engine: str
+    sandbox_id: str | None
+    image_digest: str | None
+    warm: bool | None
+    claimed_at: str
+    started_at: str | None
+    first_output_at: str | None
+    finished_at: str | None
+    usage: UsageDocument
+    output_bytes: int
+    truncated: bool
+
+
+class SampleDocument(UsageDocument):
+    """What a sandbox had used at one moment."""
+
+    at: str
+
+
+class ArtifactDocument(TypedDict):
+    """``kind`` is ``file``, or ``skipped`` with the ``reason``."""
+
+    path: str
+    size: int
+    mode: int
+    kind: str
+    reason: str
+
+
+class PieceDocument(TypedDict):
+    """A stretch of output. ``data`` is base64, ``offset`` counts the bytes of both streams."""
+
+    offset: int
+    stream: str
+    at: str
+    data: str
+
+
+class BatchDocument(TypedDict):
+    """``concurrency`` null means no limit but the pool's."""
+
+    name: str
+    created_at: str
+    concurrency: int | None
+    total: int
+    states: dict[State, int]
+    outcomes: dict[Outcome, int]
+
+
+class EventDocument(TypedDict):
+    """``seq`` grows by the order of commits; ``kind`` is ``noun.verb``."""
+
+    seq: int
+    at: str
+    kind: str
+    evaluation_id: str | None
+    batch: str | None
+    attempt: int | None
+    data: dict[str, Any]
+
+
+class QueueDocument(TypedDict):
+    """``holding`` says in words why nothing more starts, else is empty."""
+
+    paused: bool
+    slots: int
+    states: dict[State, int]
+    warm: int
+    holding: str
+    working: bool
+
+
+class ImageDocument(TypedDict):
+    """``id`` is immutable; ``digest`` is what attempts record."""
+
+    id: str
+    digest: str
+    names: list[str]
+    size: int
+    created_at: str | None
+
+
+class CheckDocument(TypedDict):
+    """One thing that was tried; ``level`` is ``ok``, ``warning`` or ``failure``."""
+
+    name: str
+    level: str
+    detail: str
+    remedy: str
+
+
+class HostSampleDocument(TypedDict):
+    """Percentages from 0 to 100; rates in bytes a second; ``load`` over 1, 5 and 15 minutes."""
+
+    at: str
+    cpu: float
+    cores: list[float]
+    memory_total: int
+    memory_used: int
+    swap_total: int
+    swap_used: int
+    disk_total: int
+    disk_used: int
+    disk_free: int
+    load: list[float]
+    received_rate: float
+    sent_rate: float
+    uptime: float
+
+
+class HostDocument(TypedDict):
+    """The machine of the box. ``running`` counts the attempts under way."""
+
+    version: str
+    box: str
+    engine: str
+    slots: int
+    running: int
+    warm: int
+    latest: HostSampleDocument | None
+    history: list[HostSampleDocument]
