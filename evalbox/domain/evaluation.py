@@ -60,7 +60,8 @@ class EvaluationSpec:
     engine: str = "gvisor"
     user: str = "1000:1000"
     workdir: str = "/home/agent"
-    env: Mapping[str, str] = field(default_factory=dict)
+    # Values may be secrets: what prints a specification must not tell them.
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     inputs: tuple[InputFile, ...] = ()
     stdin: InputFile | None = None
     artifacts: tuple[str, ...] = ()

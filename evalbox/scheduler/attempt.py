@@ -208,7 +208,7 @@ class AttemptRun:
         await self.transcript.take_over()
         self._sandbox = sandbox = await self._adopt(attempt.sandbox_id)
         self._owed = None
-        await sandbox.launch(self._launch())
+        await sandbox.launch(await self._launch())
         log.info("adopted", sandbox=sandbox.id)
         return sandbox
 
@@ -257,7 +257,7 @@ class AttemptRun:
                     await sandbox.destroy()
 
     async def _begin(self, sandbox: Sandbox, image: Image, *, warm: bool) -> None:
-        launch = self._launch()
+        launch = await self._launch()
         await sandbox.prepare(launch)
         # Durable before the launch: after a crash the sandbox is found by this record, and
         # launching it again is harmless.
@@ -274,12 +274,12 @@ class AttemptRun:
             return
         await sandbox.launch(launch)
 
-    def _launch(self) -> Launch:
+    async def _launch(self) -> Launch:
         spec = self.evaluation.spec
         return Launch(
             command=spec.command,
             workdir=spec.workdir,
-            env=spec.env,
+            env=await self._around.store.environment(self.evaluation),
             files=tuple(self._source(item) for item in spec.inputs),
             stdin=self._source(spec.stdin) if spec.stdin else None,
             artifacts=spec.artifacts,

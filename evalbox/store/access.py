@@ -10,9 +10,11 @@ from evalbox.domain.clock import Clock
 from evalbox.domain.ids import IdFactory
 from evalbox.errors import StoreReadOnly
 from evalbox.store.changes import Changes
+from evalbox.store.journal import append, waiting_draft
 from evalbox.store.lock import DataDirectoryLock
 from evalbox.store.readers import Readers
 from evalbox.store.sqlite import Connection
+from evalbox.store.vault import Vault
 from evalbox.store.writer import Work, Writer
 
 T = TypeVar("T")
@@ -31,6 +33,7 @@ class Access:
         self.clock = clock
         self.box_id = box_id
         self.lock = DataDirectoryLock(directory)
+        self.vault = Vault(directory)
         self._readers = readers
         self._changes = changes
         self._writer: Writer | None = None
@@ -40,7 +43,23 @@ class Access:
         return await self._readers.run(work)
 
     async def _write(self, work: Work[T], *, undo: Callable[[T], Work[None]] | None = None) -> T:
-        return await self._writer_or_refuse().run(work, undo=undo)
+        writer = self._writer_or_refuse()
+        draft = waiting_draft()
+        if draft is None:
+            return await writer.run(work, undo=undo)
+
+        def audited(conn: Connection) -> T:
+            made = work(conn)
+            append(conn, draft, made=made)
+            return made
+
+        # What is handed over is written, even where this is cancelled.
+        draft.written = True
+        try:
+            return await writer.run(audited, undo=undo)
+        except Exception:
+            draft.written = False
+            raise
 
     def _writer_or_refuse(self) -> Writer:
         if self._writer is None:

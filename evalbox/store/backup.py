@@ -1,7 +1,7 @@
 """A data directory as one file.
 
-The file is a tar without compression: the database first, then what belongs to it. It can be read
-with nothing but ``tar`` and ``sqlite3``.
+The file is a tar without compression: the database first, then what belongs to it, the key to its
+secrets included. It can be read with nothing but ``tar`` and ``sqlite3``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from evalbox.errors import Conflict, StoreError
 from evalbox.store.access import Access
 from evalbox.store.files import sync_directory, translate_os
 from evalbox.store.sqlite import Error, open_reader, translate
+from evalbox.store.vault import SECRET_KEY
 
 DATABASE = "evalbox.db"
 #: The directories beside the database that belong to it.
@@ -57,6 +58,8 @@ def _write(directory: Path, target: Path, stop: threading.Event) -> None:
             snapshot = Path(scratch) / DATABASE
             _snapshot(directory / DATABASE, snapshot)
             tar.add(snapshot, DATABASE)
+            # After the database, which may have been the first to need one.
+            _add(tar, directory / SECRET_KEY, SECRET_KEY)
             for path in _files(directory):
                 if stop.is_set():
                     raise StoreError("the backup was stopped")
@@ -108,5 +111,5 @@ def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
         with path.open("rb") as file:
             tar.addfile(tar.gettarinfo(arcname=name, fileobj=file), file)
     except FileNotFoundError:
-        # Its evaluation was removed meanwhile.
+        # Its evaluation was removed meanwhile; or there has been no secret yet.
         return

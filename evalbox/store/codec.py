@@ -1,4 +1,4 @@
-"""What is asked for, as JSON and back, without loss."""
+"""What is asked for, as JSON and back."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from evalbox.domain.environment import Withheld
 from evalbox.domain.evaluation import EvaluationSpec, InputFile, Network, Priority
 from evalbox.domain.limits import Limits
 from evalbox.domain.retry import RetryPolicy
@@ -14,13 +15,19 @@ _encode = json.JSONEncoder(separators=(",", ":")).encode
 
 
 def encode_spec(spec: EvaluationSpec) -> str:
-    """JSON in plain ASCII, so that arguments that are not UTF-8 survive as well."""
+    """JSON in plain ASCII, so that arguments that are not UTF-8 survive as well.
+
+    Of the environment only the names: the values are sealed apart.
+    """
     return _encode(_spec_document(spec))
 
 
 @lru_cache(maxsize=1024)
 def decode_spec(text: str) -> EvaluationSpec:
-    """The inverse of ``encode_spec``. Evaluations of one batch often share what it gives."""
+    """What ``encode_spec`` was given, the environment's values withheld.
+
+    Evaluations of one batch often share what it gives.
+    """
     document: dict[str, Any] = json.loads(text)
     stdin = document["stdin"]
     return EvaluationSpec(
@@ -31,7 +38,7 @@ def decode_spec(text: str) -> EvaluationSpec:
         engine=document["engine"],
         user=document["user"],
         workdir=document["workdir"],
-        env=document["env"],
+        env=Withheld(document["env"]),
         inputs=tuple(InputFile(*entry) for entry in document["inputs"]),
         stdin=None if stdin is None else InputFile(*stdin),
         artifacts=tuple(document["artifacts"]),
@@ -56,7 +63,7 @@ def _spec_document(spec: EvaluationSpec) -> dict[str, Any]:
         "engine": spec.engine,
         "user": spec.user,
         "workdir": spec.workdir,
-        "env": dict(spec.env),
+        "env": list(spec.env),
         "inputs": [_file_document(entry) for entry in spec.inputs],
         "stdin": None if spec.stdin is None else _file_document(spec.stdin),
         "artifacts": list(spec.artifacts),

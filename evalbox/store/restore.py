@@ -16,6 +16,7 @@ from evalbox.store.backup import DATABASE, TREES
 from evalbox.store.files import COPY_BYTES, translate_os
 from evalbox.store.lock import DataDirectoryLock
 from evalbox.store.sqlite import Error, open_writer, translate
+from evalbox.store.vault import SECRET_KEY
 
 
 def restore(archive: Path, directory: Path, *, force: bool = False) -> Path | None:
@@ -94,7 +95,8 @@ def _unpack(archive: Path, target: Path) -> None:
 def _checked(member: tarfile.TarInfo) -> PurePosixPath:
     """The path of a member, where it is one that a backup may hold. Raises ``ValueError``."""
     path = PurePosixPath(member.name)
-    allowed = member.name == DATABASE or (len(path.parts) > 1 and path.parts[0] in TREES)
+    alone = member.name in (DATABASE, SECRET_KEY)
+    allowed = alone or (len(path.parts) > 1 and path.parts[0] in TREES)
     if not member.isreg() or not allowed or ".." in path.parts or "\0" in member.name:
         raise ValueError(f"it holds {member.name!r}")
     return path

@@ -12,13 +12,16 @@ from evalbox.domain.clock import Clock
 from evalbox.errors import StoreError, StoreReadOnly
 from evalbox.store import migrate
 from evalbox.store.attempts import Attempts
+from evalbox.store.audit import AuditLog
 from evalbox.store.backup import Backup
 from evalbox.store.batches import Batches
 from evalbox.store.catalogue import Catalogue
 from evalbox.store.changes import Changes
+from evalbox.store.environments import Environments, seal_what_is_clear
 from evalbox.store.evaluations import Evaluations
 from evalbox.store.events import Events
 from evalbox.store.files import translate_os
+from evalbox.store.keys import Keys
 from evalbox.store.outputs import Outputs
 from evalbox.store.queue import Queue
 from evalbox.store.readers import Readers
@@ -34,6 +37,7 @@ from evalbox.store.sqlite import (
     translate,
 )
 from evalbox.store.submission import Submission
+from evalbox.store.vault import Vault
 from evalbox.store.writer import Writer
 
 DATABASE = "evalbox.db"
@@ -42,7 +46,7 @@ _READERS = 2
 
 class Store(
     Submission, Queue, Attempts, Evaluations, Batches, Events, Samples, Outputs, Catalogue,
-    Removal, Backup,
+    Removal, Backup, Environments, Keys, AuditLog,
 ):  # fmt: skip
     """A data directory: the database, the blobs, the files of the attempts.
 
@@ -64,6 +68,8 @@ class Store(
             if not readonly:
                 threads.append(await _start(database, open_writer))
                 await threads[0].run(lambda conn: migrate.migrate(conn, database))
+                vault = Vault(directory)
+                await threads[0].run(lambda conn: seal_what_is_clear(conn, vault))
             for _ in range(_READERS + 1):
                 threads.append(await _start(database, opener))
             watcher, *readers = threads[-_READERS - 1 :]

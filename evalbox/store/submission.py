@@ -6,12 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
+from evalbox.domain.environment import Withheld
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.ids import short
 from evalbox.domain.state import State
 from evalbox.errors import Conflict, FileMissing, InvalidInput
 from evalbox.store.blobs import Blobs
 from evalbox.store.codec import encode_spec
+from evalbox.store.environments import open_environment, seal_environment
 from evalbox.store.events import add_event
 from evalbox.store.rows import EVALUATION, evaluation_from
 from evalbox.store.sqlite import Connection
@@ -34,7 +36,7 @@ class Submission(Blobs):
             self._check_blobs(specs)
             lanes: dict[tuple[object, ...], int] = {}
             return [
-                _earlier(conn, spec) or self._insert(conn, spec, body, now, lanes)
+                self._earlier(conn, spec) or self._insert(conn, spec, body, now, lanes)
                 for spec, body in encoded
             ]
 
@@ -81,6 +83,8 @@ class Submission(Blobs):
             ),
         )
         conn.execute("INSERT INTO specs VALUES (?, ?)", (identifier, body))
+        if spec.env:
+            seal_environment(conn, self.vault, identifier, spec.env)
         if spec.labels:
             conn.executemany(
                 "INSERT INTO labels VALUES (?, ?, ?)",
@@ -101,31 +105,36 @@ class Submission(Blobs):
         )
         return Evaluation(
             id=identifier,
-            spec=spec,
+            spec=replace(spec, env=Withheld(spec.env)) if spec.env else spec,
             state=State.QUEUED,
             created_at=now,
             updated_at=now,
             not_before=spec.not_before,
         )
 
+    def _earlier(self, conn: Connection, spec: EvaluationSpec) -> Evaluation | None:
+        if spec.idempotency_key is None:
+            return None
+        row = conn.execute(
+            f"SELECT {EVALUATION} FROM evaluations WHERE idempotency_key = ?",
+            (spec.idempotency_key,),
+        ).fetchone()
+        if row is None:
+            return None
+        earlier = evaluation_from(row)
+        same = _comparable(earlier.spec) == _comparable(spec)
+        if not same or open_environment(conn, self.vault, earlier.id) != dict(spec.env):
+            raise Conflict(
+                f"idempotency key {spec.idempotency_key!r} was used for something else, in"
+                f" {earlier.short_id}",
+                hint="use another key, or submit exactly what was submitted then",
+            )
+        return earlier
 
-def _earlier(conn: Connection, spec: EvaluationSpec) -> Evaluation | None:
-    if spec.idempotency_key is None:
-        return None
-    row = conn.execute(
-        f"SELECT {EVALUATION} FROM evaluations WHERE idempotency_key = ?", (spec.idempotency_key,)
-    ).fetchone()
-    if row is None:
-        return None
-    earlier = evaluation_from(row)
+
+def _comparable(spec: EvaluationSpec) -> EvaluationSpec:
     # A delay is counted from each submission, so it differs where all else is the same.
-    if replace(earlier.spec, not_before=None) != replace(spec, not_before=None):
-        raise Conflict(
-            f"idempotency key {spec.idempotency_key!r} was used for something else, in"
-            f" {earlier.short_id}",
-            hint="use another key, or submit exactly what was submitted then",
-        )
-    return earlier
+    return replace(spec, not_before=None, env={})
 
 
 def _lane(

@@ -8,6 +8,7 @@ import pytest
 
 from evalbox.domain.attempt import Usage, Verdict
 from evalbox.domain.clock import ManualClock
+from evalbox.domain.environment import Withheld
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec, InputFile, Priority
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter
@@ -266,7 +267,9 @@ async def test_what_cannot_be_stored_is_refused(store: Store, spec: EvaluationSp
 async def test_arguments_that_are_not_text_survive(store: Store) -> None:
     spec = replace(SPEC, command=("echo", os.fsdecode(b"\xff\xfe")), env={"K": "\udc80"})
     (one,) = await submit(store, spec)
-    assert (await store.get(one.id)).spec == spec
+    found = await store.get(one.id)
+    assert found.spec == replace(spec, env=Withheld(["K"]))
+    assert await store.environment(found) == spec.env
 
 
 async def test_references(store: Store) -> None:
