@@ -38,6 +38,8 @@ COMMANDS = {
         "images": ("evalbox.cli.images", "List, build, load, pull and remove images."),
         "backup": ("evalbox.cli.backup", "Write everything into one file, while it is in use."),
         "restore": ("evalbox.cli.backup", "Bring a backup back into an empty data directory."),
+        "keys": ("evalbox.cli.keys", "Create, list and revoke the keys of the API."),
+        "audit": ("evalbox.cli.audit", "See who did what, and check the record of it."),
     },
     "Set up": {
         "doctor": ("evalbox.cli.doctor", "Check this machine, with the remedy for what is wrong."),

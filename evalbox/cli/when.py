@@ -70,3 +70,19 @@ def parse_since(text: str, *, now: float, field: str) -> float:
 def local(at: float) -> str:
     """Local time, to the second."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def parse_until(text: str, *, now: float, field: str) -> float:
+    """A moment, or how long from now it is. Raises ``InvalidInput``."""
+    try:
+        return now + parse_duration(text, field=f"--{field}")
+    except InvalidInput:
+        pass
+    try:
+        return parse_moment(text, now=now, field=field)
+    except InvalidInput:
+        raise InvalidInput(
+            f"--{field}: {text!r} is neither a duration nor a time",
+            hint="write it as 12h, 90d or 2030-01-31T18:30",
+            field=field,
+        ) from None

@@ -118,7 +118,7 @@ class Chain:
         if self._report is None and given != self._seq:
             self.fail(self._seq + 1, f"entries up to {given} were written, and are not there")
         if self._report is None and not self._seen:
-            self.fail(self._seq + 1, "the expected hash is not in the log: its end was replaced")
+            self.fail(self._seq + 1, "the expected hash is not in the log: it was cut short, or written anew")
         return self._report or AuditReport(self._seq, self._head)
 
     def _problem(self, entry: AuditEntry) -> str:

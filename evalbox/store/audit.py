@@ -62,7 +62,10 @@ def _page(conn: Connection, after: int, limit: int) -> list[AuditEntry]:
 
 
 def _entry(row: Row) -> AuditEntry:
-    return AuditEntry(*row[:8], detail=_detail(row[8]), previous=row[9], hash=row[10])
+    seq, at, actor, source, action, target, result, request_id, detail, previous, own = row
+    return AuditEntry(
+        seq, at, actor, source, action, target, result, request_id, _detail(detail), previous, own
+    )
 
 
 def _detail(text: str) -> dict[str, Any]:
