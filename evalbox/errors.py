@@ -15,15 +15,25 @@ The tree::
     │   ├── BatchNotFound
     │   ├── ArtifactNotFound
     │   ├── FileMissing
-    │   └── ImageNotFound
+    │   ├── ImageNotFound
+    │   ├── SandboxNotFound
+    │   ├── KeyNotFound
+    │   └── WebhookNotFound
     ├── AmbiguousId             a short id that several evaluations share
     ├── Conflict                the idempotency key was used for something else, a name is taken
+    ├── TooLarge                more bytes than are taken in at once
+    ├── Busy                    no room for it now; ``retry_after`` seconds may help
+    │   └── RateLimited         too many requests from one caller
+    ├── Unauthenticated         no key, or none that is valid
+    ├── Forbidden               a valid key, but not of the scope that this needs
     ├── ConfigError             a setting that cannot be read or used
     ├── EngineError             the container engine; the evaluation is not to blame
     │   ├── EngineUnavailable   nothing answers, or the runtime asked for does not start
     │   ├── SandboxGone         the sandbox that was talked to exists no longer
     │   └── ImageBuildError
     ├── TaskError               the task's own set-up or scoring broke
+    ├── ServiceError            the box that was asked over HTTP failed
+    │   └── ServiceUnreachable  nothing answers at its address, or it went away
     └── StoreError              the database and the files beside it
         ├── StoreLocked         another process owns the data directory
         ├── StoreCorrupt
@@ -88,6 +98,18 @@ class ImageNotFound(NotFound):
     code = "image_not_found"
 
 
+class SandboxNotFound(NotFound):
+    code = "sandbox_not_found"
+
+
+class KeyNotFound(NotFound):
+    code = "key_not_found"
+
+
+class WebhookNotFound(NotFound):
+    code = "webhook_not_found"
+
+
 class AmbiguousId(EvalboxError):
     """``candidates`` are the full ids that the given one may stand for."""
 
@@ -100,6 +122,32 @@ class AmbiguousId(EvalboxError):
 
 class Conflict(EvalboxError):
     code = "conflict"
+
+
+class TooLarge(EvalboxError):
+    code = "too_large"
+
+
+class Busy(EvalboxError):
+    """``retry_after`` is in seconds."""
+
+    code = "busy"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float = 1.0) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class RateLimited(Busy):
+    code = "rate_limited"
+
+
+class Unauthenticated(EvalboxError):
+    code = "unauthenticated"
+
+
+class Forbidden(EvalboxError):
+    code = "forbidden"
 
 
 class ConfigError(EvalboxError):
@@ -124,6 +172,14 @@ class ImageBuildError(EngineError):
 
 class TaskError(EvalboxError):
     code = "task_error"
+
+
+class ServiceError(EvalboxError):
+    code = "service_error"
+
+
+class ServiceUnreachable(ServiceError):
+    code = "service_unreachable"
 
 
 class StoreError(EvalboxError):

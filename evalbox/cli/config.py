@@ -23,6 +23,7 @@ from evalbox.config.settings import Settings, config_file
 async def config_command(session: Session, as_json: bool) -> None:
     """Print the settings in force and where each is from."""
     values = {item.name: getattr(session.settings, item.name) for item in fields(Settings)}
+    values["key"] = "[hidden]" if session.settings.key else ""
     origins = _origins(session)
     console = session.console
     if as_json:

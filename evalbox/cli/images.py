@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,10 +15,10 @@ from evalbox.cli.inert import inert_line
 from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
 from evalbox.domain.quantity import format_size
-from evalbox.wire.moments import iso
+from evalbox.wire import document
 
 if TYPE_CHECKING:
-    from evalbox.service.images import Image
+    from evalbox.domain.image import Image
 
 
 @click.group("images", cls=Group, default="ls")
@@ -31,10 +31,8 @@ def images_command() -> None:
 @with_session
 async def images_ls(session: Session, as_json: bool) -> None:
     """List images, with digest and size."""
-    from evalbox.service.images import open_images
-
-    async with open_images(session.settings) as images:
-        found = await images.list()
+    async with session.box() as box:
+        found = await box.images.list()
     _show(session, found, as_json=as_json)
 
 
@@ -45,11 +43,9 @@ async def images_ls(session: Session, as_json: bool) -> None:
 @with_session
 async def images_build(session: Session, *, force: bool, mirror: str | None, as_json: bool) -> None:
     """Make the base image, from a registry or else from Debian's packages."""
-    from evalbox.service.images import open_images
-
-    async with open_images(session.settings) as images:
+    async with session.box() as box:
         place = {} if mirror is None else {"mirror": mirror}
-        built = await images.build_base(session.console.note, force=force, **place)
+        built = await box.images.build_base(session.console.note, force=force, **place)
     _show(session, [built], as_json=as_json)
 
 
@@ -59,10 +55,8 @@ async def images_build(session: Session, *, force: bool, mirror: str | None, as_
 @with_session
 async def images_load(session: Session, file: str, as_json: bool) -> None:
     """Load images from a tar file that docker save wrote."""
-    from evalbox.service.images import open_images
-
-    async with open_images(session.settings) as images:
-        loaded = await images.load(Path(file))
+    async with session.box() as box:
+        loaded = await box.images.load(Path(file))
     _show(session, loaded, as_json=as_json)
 
 
@@ -72,10 +66,8 @@ async def images_load(session: Session, file: str, as_json: bool) -> None:
 @with_session
 async def images_pull(session: Session, reference: str, as_json: bool) -> None:
     """Pull an image from its registry."""
-    from evalbox.service.images import open_images
-
-    async with open_images(session.settings) as images:
-        pulled = await images.pull(reference, session.console.status)
+    async with session.box() as box:
+        pulled = await box.images.pull(reference, session.console.status)
     _show(session, [pulled], as_json=as_json)
 
 
@@ -85,11 +77,9 @@ async def images_pull(session: Session, reference: str, as_json: bool) -> None:
 @with_session
 async def images_rm(session: Session, references: tuple[str, ...], as_json: bool) -> None:
     """Remove images."""
-    from evalbox.service.images import open_images
-
-    async with open_images(session.settings) as images:
+    async with session.box() as box:
         for reference in references:
-            await images.remove(reference)
+            await box.images.remove(reference)
             session.console.note(f"removed {reference}")
     if as_json:
         session.console.json(list(references))
@@ -98,7 +88,7 @@ async def images_rm(session: Session, references: tuple[str, ...], as_json: bool
 def _show(session: Session, images: Sequence[Image], *, as_json: bool) -> None:
     console = session.console
     if as_json:
-        console.json([_document(image) for image in images])
+        console.json([document.image(image) for image in images])
         return
     if not images:
         console.note("there are no images; make the base image with: evalbox images build")
@@ -114,13 +104,3 @@ def _show(session: Session, images: Sequence[Image], *, as_json: bool) -> None:
         for image in images
     ]
     console.data(render.table(console, ["NAME", "DIGEST", "SIZE", "AGE"], rows))
-
-
-def _document(image: Image) -> dict[str, Any]:
-    return {
-        "id": image.id,
-        "digest": image.digest,
-        "names": list(image.names),
-        "size": image.size,
-        "created_at": None if image.created_at is None else iso(image.created_at),
-    }

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from evalbox.domain.text import plain_text as text_of_field
 from evalbox.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound=Callable[..., Any])
 
 ENGINES = ("gvisor", "runc", "process", "fake")
-_MAX_TEXT = 200
 
 
 def apply(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -79,14 +79,8 @@ def number(text: str, *, field: str) -> float:
 
 
 def plain_text(text: str, *, field: str) -> str:
-    """A name that people will see in tables. Raises ``InvalidInput``."""
-    if not text.strip() or len(text) > _MAX_TEXT or not text.isprintable():
-        raise InvalidInput(
-            f"--{field}: {text[:60]!r} is not usable",
-            hint=f"give 1 to {_MAX_TEXT} characters that can be printed",
-            field=field,
-        )
-    return text
+    """The value of an option that people will see in tables. Raises ``InvalidInput``."""
+    return text_of_field(text, field=field, flag=True)
 
 
 def labels(pairs: Sequence[str]) -> Mapping[str, str]:

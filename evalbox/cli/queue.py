@@ -10,6 +10,7 @@ from evalbox.cli.session import Session
 from evalbox.domain.records import QueueStatus
 from evalbox.domain.state import ACTIVE, State
 from evalbox.service.box import Box
+from evalbox.wire import document
 
 _MAX_SLOTS = 1024
 
@@ -64,16 +65,7 @@ async def _tell(session: Session, box: Box, *, as_json: bool) -> None:
     queue = await box.queue()
     console = session.console
     if as_json:
-        console.json(
-            {
-                "paused": queue.paused,
-                "slots": queue.slots,
-                "states": dict(queue.states),
-                "warm": queue.warm,
-                "holding": queue.holding,
-                "working": queue.working,
-            }
-        )
+        console.json(document.queue(queue))
         return
     active = sum(queue.states.get(state, 0) for state in ACTIVE)
     console.data(f"queue     {_how(queue)}")

@@ -40,6 +40,12 @@ ERRORS: tuple[tuple[type[errors.EvalboxError], int], ...] = (
     (errors.AmbiguousId, 65),
     (errors.Conflict, 65),
     (errors.NotFound, 66),
+    (errors.TooLarge, 65),
+    (errors.Unauthenticated, 77),
+    (errors.Forbidden, 77),
+    (errors.Busy, 75),
+    (errors.ServiceUnreachable, 69),
+    (errors.ServiceError, 76),
     (errors.EngineError, 69),
     (errors.TaskError, 120),
     (errors.StoreReadOnly, 73),
@@ -77,8 +83,9 @@ Exit status:
   128+N   killed by signal N
 \b
   2       wrong usage        65  invalid input       66  nothing by that name
-  69      no engine          70  internal error      73, 74  cannot write or read
-  75      locked             78  configuration      141  nobody reads the output
+  69      no engine or box   70  internal error      73, 74  cannot write or read
+  75      locked or busy     76  the box failed      77  not allowed
+  78      configuration     141  nobody reads the output
 """
 
 

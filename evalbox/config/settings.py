@@ -39,6 +39,12 @@ class Settings:
     ``cpu_overcommit``: how many cores of limits may be promised for each core of the host.
     ``memory_overcommit``: the same for memory.
     ``docker_host``: the engine's address; empty means ``DOCKER_HOST`` or Docker's own default.
+    ``url``, ``key``: the box elsewhere that commands talk to, and the API key for it.
+    ``host``, ``port``: where ``--serve`` listens for TCP, beside the socket in ``data_dir``.
+    ``tls_cert``, ``tls_key``: files in PEM; with both, TCP is served by HTTPS.
+    ``insecure``: TCP may be served beyond loopback without TLS, as behind a proxy that has it.
+    ``drain``: how many seconds a service that is stopped lets its attempts go on.
+    ``rate_limit``, ``rate_burst``: requests a second that a key may make, and how many at once.
     ``log_level``, ``log_format`` (``human`` or ``json``), ``log_file`` (empty: standard error).
     """
 
@@ -53,6 +59,16 @@ class Settings:
     cpu_overcommit: float = 4.0
     memory_overcommit: float = 2.0
     docker_host: str = ""
+    url: str = ""
+    key: str = field(default="", repr=False)
+    host: str = "127.0.0.1"
+    port: int = 8420
+    tls_cert: str = ""
+    tls_key: str = ""
+    insecure: bool = False
+    drain: float = 30.0
+    rate_limit: float = 100.0
+    rate_burst: int = 400
     log_level: str = "warning"
     log_format: str = "human"
     log_file: str = ""
@@ -136,6 +152,15 @@ def _size(value: Any) -> int:
     return value if isinstance(value, int) else parse_size(str(value))
 
 
+def _flag(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = str(value).lower()
+    if text not in ("1", "true", "yes", "on", "0", "false", "no", "off", ""):
+        raise ValueError(f"{value!r} is neither true nor false")
+    return text in ("1", "true", "yes", "on")
+
+
 def _one_of(*choices: str) -> Callable[[Any], str]:
     def read(value: Any) -> str:
         if value not in choices:
@@ -157,6 +182,16 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "cpu_overcommit": _number(0.1, 1000),
     "memory_overcommit": _number(0.1, 1000),
     "docker_host": str,
+    "url": str,
+    "key": str,
+    "host": str,
+    "port": _whole(0, 65535),
+    "tls_cert": str,
+    "tls_key": str,
+    "insecure": _flag,
+    "drain": _number(0, 86400),
+    "rate_limit": _number(0.1, 1_000_000),
+    "rate_burst": _whole(1, 1_000_000),
     "log_level": _one_of("debug", "info", "warning", "error"),
     "log_format": _one_of("human", "json"),
     "log_file": str,

@@ -6,15 +6,58 @@ the errors of ``evalbox.errors`` and no others.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from pathlib import Path
 from typing import Protocol
 
+from evalbox.domain.access import ApiKey, Scope
 from evalbox.domain.attempt import Attempt, Usage
+from evalbox.domain.audit import AuditEntry, AuditReport
 from evalbox.domain.batch import Batch
+from evalbox.domain.check import Check
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.event import Event
+from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.service.images import Images
+
+
+class Keys(Protocol):
+    """The keys with which the box is used over TCP."""
+
+    async def create(
+        self,
+        name: str,
+        scopes: Collection[Scope],
+        *,
+        expires_at: float | None = None,
+        signing: bool = False,
+    ) -> tuple[ApiKey, str]:
+        """The key and its token, which is told this once. Raises ``InvalidInput``, ``Conflict``.
+
+        ``signing``: its token is never sent; requests are signed with it.
+        """
+        ...
+
+    async def list(self) -> Sequence[ApiKey]:
+        """All keys, the newest first, those that are not in force any more included."""
+        ...
+
+    async def revoke(self, reference: str) -> ApiKey:
+        """By id, or by the name of one in force. Raises ``KeyNotFound``."""
+        ...
+
+
+class Audit(Protocol):
+    """The log of who did what. It is only ever added to."""
+
+    async def list(self, *, after: int | None = None, limit: int = 100) -> Sequence[AuditEntry]:
+        """The entries behind ``after``, or the newest ones; the oldest of them first."""
+        ...
+
+    async def verify(self, expect: str | None = None) -> AuditReport:
+        """Looks through all of it. ``expect`` is a hash that an earlier look gave, to be found."""
+        ...
 
 
 class Box(Protocol):
@@ -23,7 +66,10 @@ class Box(Protocol):
         ...
 
     async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
-        """Queues all or none. Durable when it returns."""
+        """Queues all or none. Durable when it returns.
+
+        Where a specification's engine or image is empty, the box takes its own default.
+        """
         ...
 
     async def resolve(self, reference: str) -> str:
@@ -95,8 +141,40 @@ class Box(Protocol):
     async def set_slots(self, slots: int) -> None: ...
 
     def events(
-        self, *, after: int = 0, follow: bool = False, evaluation_id: str | None = None
-    ) -> AsyncIterator[Event]: ...
+        self,
+        *,
+        after: int = 0,
+        follow: bool = False,
+        evaluation_id: str | None = None,
+        batch: str | None = None,
+    ) -> AsyncIterator[Event]:
+        """What came after ``after``, in order; with ``follow`` what comes from now on, too."""
+        ...
+
+    async def require_engine(self, name: str = "") -> None:
+        """Raises ``EngineUnavailable``, with the remedy, where no sandbox could be made now."""
+        ...
+
+    async def last_seq(self) -> int:
+        """The seq of the newest event, 0 where there is none."""
+        ...
+
+    async def host(self, *, since: float | None = None) -> HostReport:
+        """The machine, and with ``since`` (seconds since 1970) its history from then on."""
+        ...
+
+    def diagnose(self, engines: Sequence[str] = ()) -> AsyncIterator[Check]:
+        """Tries what the box needs of its machine; each check as soon as it is known."""
+        ...
+
+    @property
+    def images(self) -> Images: ...
+
+    @property
+    def keys(self) -> Keys: ...
+
+    @property
+    def audit(self) -> Audit: ...
 
     async def backup(self, target: Path) -> None: ...
 

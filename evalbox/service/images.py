@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Protocol
 
-from evalbox.config.settings import Settings
 from evalbox.domain.image import Image
-from evalbox.engines.docker import DockerEngine, Images
 
-__all__ = ["Image", "Images", "open_images"]
+__all__ = ["Image", "Images", "Progress"]
+
+#: Told in a line of text how long work goes on.
+Progress = Callable[[str], None]
 
 
-@asynccontextmanager
-async def open_images(settings: Settings) -> AsyncIterator[Images]:
-    """The images that sandboxes under gVisor and runc are made from: one engine holds both's."""
-    engine = DockerEngine("runc", docker_host=settings.docker_host or None)
-    try:
-        yield engine.images
-    finally:
-        await engine.close()
+class Images(Protocol):
+    """What sandboxes under gVisor and runc are made from: one engine holds both's."""
+
+    async def list(self) -> Sequence[Image]:
+        """Those that have a name, newest first."""
+        ...
+
+    async def get(self, reference: str) -> Image:
+        """Raises ``ImageNotFound``."""
+        ...
+
+    async def build_base(
+        self, progress: Progress, *, force: bool = False, mirror: str = ...
+    ) -> Image:
+        """The base image, made where it is missing or old. Raises ``ImageBuildError``."""
+        ...
+
+    async def load(self, archive: Path) -> Sequence[Image]:
+        """What ``docker save`` wrote. Raises ``FileMissing`` and ``InvalidInput``."""
+        ...
+
+    async def pull(self, reference: str, progress: Progress) -> Image:
+        """From the registry that ``reference`` names. Raises ``EngineError``."""
+        ...
+
+    async def remove(self, reference: str) -> None:
+        """Raises ``ImageNotFound``, and ``Conflict`` while a container is made from it."""
+        ...

@@ -11,24 +11,35 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
+from evalbox import __version__
 from evalbox.config.settings import Settings
+from evalbox.domain.admissible import check_specs
 from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.batch import Batch
+from evalbox.domain.check import Check
 from evalbox.domain.clock import Clock, SystemClock
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.event import Event
+from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.quantity import format_duration
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
 from evalbox.domain.state import ACTIVE, FINAL
 from evalbox.engines.base import Engine
+from evalbox.engines.docker import DockerEngine
 from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
 from evalbox.scheduler.scheduler import Scheduler
+from evalbox.service.audit import LocalAudit, audited, of_many
+from evalbox.service.doctor import diagnose
 from evalbox.service.endings import Endings
+from evalbox.service.images import Images
+from evalbox.service.keys import LocalKeys
+from evalbox.service.local_images import LocalImages
 from evalbox.service.worker import Worker
 from evalbox.store.outputs import read_output
 from evalbox.store.store import Store
@@ -38,6 +49,8 @@ from evalbox.store.store import Store
 _OUTPUT_POLL, _OUTPUT_LOOK = 0.05, 1.0
 _OUTPUT_PIECE = 256 * 1024
 _EVENTS_PAGE = 500
+#: Whose images and checks are asked for where nothing else is said.
+_DOCKER_ENGINES = ("gvisor", "runc")
 
 
 class LocalBox:
@@ -51,6 +64,7 @@ class LocalBox:
         self._engines: dict[str, Engine] = {}
         self._made: list[Engine] = []
         self._worker: Worker | None = None
+        self._images: Images | None = None
 
     @classmethod
     async def open(
@@ -137,14 +151,38 @@ class LocalBox:
         return self._engines[name]
 
     async def upload(self, source: Path | bytes) -> tuple[str, int]:
-        if isinstance(source, bytes):
-            return await self._store.put_blob(source)
-        return await self._store.put_blob_file(source)
+        async with audited(self._store, "input.upload") as entry:
+            if isinstance(source, bytes):
+                blob, size = await self._store.put_blob(source)
+            else:
+                blob, size = await self._store.put_blob_file(source)
+            entry.target, entry.detail = blob, {"size": size}
+        return blob, size
 
     async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
-        for engine_name, image in {(spec.engine, spec.image) for spec in specs}:
-            await self._check_image(engine_name, image)
-        return await self._store.submit(specs, self._clock.now())
+        detail = {"count": len(specs)}
+        async with audited(self._store, "evaluation.submit", detail=detail, name=_ids):
+            specs = [self._completed(spec) for spec in specs]
+            check_specs(specs)
+            for engine_name, image in {(spec.engine, spec.image) for spec in specs}:
+                await self._check_image(engine_name, image)
+            return await self._store.submit(specs, self._clock.now())
+
+    def _completed(self, spec: EvaluationSpec) -> EvaluationSpec:
+        """With the box's own engine and image where none is named."""
+        if spec.image and spec.engine:
+            return spec
+        engine = spec.engine or self._settings.engine
+        if engine == "process" and not spec.engine:
+            raise InvalidInput(
+                "engine process confines nothing, so it is never the default",
+                hint="ask for it by name, or set another engine",
+                field="engine",
+            )
+        return replace(spec, engine=engine, image=spec.image or self._settings.image)
+
+    async def require_engine(self, name: str = "") -> None:
+        await self._engine(name or self._settings.engine).ping()
 
     async def _check_image(self, engine_name: str, image: str) -> None:
         """An image that is not there is refused now; an engine that is down is waited for."""
@@ -219,7 +257,8 @@ class LocalBox:
         return await self._endings.of(evaluation_id)
 
     async def cancel(self, ids: Sequence[str]) -> Sequence[Evaluation]:
-        cancelled = await self._store.request_cancel(ids, self._clock.now())
+        async with audited(self._store, "evaluation.cancel", *of_many(ids)):
+            cancelled = await self._store.request_cancel(ids, self._clock.now())
         scheduler = self._scheduler
         if scheduler is not None:
             for evaluation_id in ids:
@@ -227,10 +266,12 @@ class LocalBox:
         return cancelled
 
     async def retry(self, ids: Sequence[str]) -> Sequence[Evaluation]:
-        return await self._store.retry(ids, self._clock.now())
+        async with audited(self._store, "evaluation.retry", *of_many(ids)):
+            return await self._store.retry(ids, self._clock.now())
 
     async def remove(self, ids: Sequence[str]) -> None:
-        await self._store.remove(ids)
+        async with audited(self._store, "evaluation.remove", *of_many(ids)):
+            await self._store.remove(ids)
 
     async def explain(self, evaluation_id: str) -> str:
         evaluation = await self._store.get(evaluation_id)
@@ -296,13 +337,14 @@ class LocalBox:
         return await self._store.batch(name)
 
     async def set_batch_concurrency(self, name: str, concurrency: int | None) -> Batch:
-        if concurrency is not None and concurrency < 1:
-            raise InvalidInput(
-                f"batch {name}: a concurrency of {concurrency} would run nothing",
-                hint="give at least 1, or pause the queue",
-                field="concurrency",
-            )
-        await self._store.set_batch_concurrency(name, concurrency, self._clock.now())
+        async with audited(self._store, "batch.limit", name, {"concurrency": concurrency}):
+            if concurrency is not None and concurrency < 1:
+                raise InvalidInput(
+                    f"batch {name}: a concurrency of {concurrency} would run nothing",
+                    hint="give at least 1, or pause the queue",
+                    field="concurrency",
+                )
+            await self._store.set_batch_concurrency(name, concurrency, self._clock.now())
         return await self._store.batch(name)
 
     async def queue(self) -> QueueStatus:
@@ -320,25 +362,35 @@ class LocalBox:
         )
 
     async def pause(self) -> None:
-        await self._store.set_paused(True, self._clock.now())
+        async with audited(self._store, "queue.pause"):
+            await self._store.set_paused(True, self._clock.now())
 
     async def resume(self) -> None:
-        await self._store.set_paused(False, self._clock.now())
+        async with audited(self._store, "queue.resume"):
+            await self._store.set_paused(False, self._clock.now())
 
     async def set_slots(self, slots: int) -> None:
-        if not 1 <= slots <= 1024:
-            raise InvalidInput(
-                f"slots: {slots} is out of range", hint="give between 1 and 1024", field="slots"
-            )
-        await self._store.set_slots(slots, self._clock.now())
+        async with audited(self._store, "queue.resize", detail={"slots": slots}):
+            if not 1 <= slots <= 1024:
+                raise InvalidInput(
+                    f"slots: {slots} is out of range", hint="give between 1 and 1024", field="slots"
+                )
+            await self._store.set_slots(slots, self._clock.now())
 
     async def events(
-        self, *, after: int = 0, follow: bool = False, evaluation_id: str | None = None
+        self,
+        *,
+        after: int = 0,
+        follow: bool = False,
+        evaluation_id: str | None = None,
+        batch: str | None = None,
     ) -> AsyncIterator[Event]:
         while True:
             # Before reading: an event of another evaluation ends the waiting too, but once only.
             newest = await self._store.last_seq() if follow else 0
-            page = await self._store.events(after, limit=_EVENTS_PAGE, evaluation_id=evaluation_id)
+            page = await self._store.events(
+                after, limit=_EVENTS_PAGE, evaluation_id=evaluation_id, batch=batch
+            )
             for event in page:
                 after = event.seq
                 yield event
@@ -348,8 +400,57 @@ class LocalBox:
                 return
             await self._store.wait_for_change(max(after, newest), 60.0)
 
+    async def last_seq(self) -> int:
+        return await self._store.last_seq()
+
+    async def host(self, *, since: float | None = None) -> HostReport:
+        scheduler = self._scheduler
+        queue = await self.queue()
+        history = await self._store.host_samples(since) if since is not None else []
+        return HostReport(
+            version=__version__,
+            box=self._store.box_id,
+            engine=self._settings.engine,
+            slots=queue.slots,
+            running=scheduler.running if scheduler else 0,
+            warm=queue.warm,
+            latest=self._worker.host_sample if self._worker else None,
+            history=tuple(_host_sample(data) for _, data in history),
+        )
+
+    async def diagnose(self, engines: Sequence[str] = ()) -> AsyncIterator[Check]:
+        async for check in diagnose(self._settings, engines=engines or _DOCKER_ENGINES):
+            yield check
+
+    @property
+    def images(self) -> Images:
+        if self._images is None:
+            docker = DockerEngine("runc", docker_host=self._settings.docker_host or None)
+            self._made.append(docker)
+            self._images = LocalImages(docker.images, self._store)
+        return self._images
+
+    @property
+    def keys(self) -> LocalKeys:
+        return LocalKeys(self._store, self._clock)
+
+    @property
+    def audit(self) -> LocalAudit:
+        return LocalAudit(self._store)
+
     async def backup(self, target: Path) -> None:
-        await self._store.backup(target)
+        async with audited(self._store, "box.backup", str(target)):
+            await self._store.backup(target)
+
+
+def _ids(made: Sequence[Evaluation]) -> str:
+    """The first and the last of those that were submitted together."""
+    return " to ".join(dict.fromkeys((made[0].id, made[-1].id))) if made else ""
+
+
+def _host_sample(data: dict[str, Any]) -> HostSample:
+    """JSON knows no tuples."""
+    return HostSample(**data | {key: tuple(data[key]) for key in ("cores", "load")})
 
 
 async def _either(event: asyncio.Event | None, seconds: float) -> None:

@@ -9,6 +9,7 @@ from dataclasses import asdict
 
 from evalbox.config.settings import Settings
 from evalbox.domain.clock import Clock
+from evalbox.domain.host import HostSample
 from evalbox.engines.base import Engine
 from evalbox.errors import StoreError
 from evalbox.monitor.host import HostMonitor, HostSampler
@@ -54,6 +55,11 @@ class Worker:
 
     def run_of(self, evaluation_id: str) -> AttemptRun | None:
         return self.scheduler.run_of(evaluation_id) if self.scheduler else None
+
+    @property
+    def host_sample(self) -> HostSample | None:
+        """The newest, where this process runs the queue."""
+        return self._host.latest
 
     async def start(self) -> None:
         """Begins to run the queue, or to stand by for it."""

@@ -19,9 +19,6 @@ from evalbox.errors import FileMissing, InvalidInput
 #: Stores the content of a file; gives its blob (SHA-256, hex) and its size in bytes.
 Upload = Callable[[Path | bytes], Awaitable[tuple[str, int]]]
 
-#: The directory in the sandbox where a task starts and where its files are.
-HOME = "/home/agent"
-
 _PLACES_OF_PIPES = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 

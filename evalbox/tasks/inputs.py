@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from evalbox.domain.limits import GIB
+from evalbox.domain.paths import destination
 from evalbox.domain.quantity import format_size
 from evalbox.errors import InvalidInput
-from evalbox.tasks.base import HOME, TaskFile, check_readable, unreadable
+from evalbox.tasks.base import TaskFile, check_readable, unreadable
 
 MAX_TOTAL = 1 * GIB
 MAX_FILES = 10_000
-_OFF_LIMITS = (("proc",), ("sys",), ("dev",))
 
 
 def collect(references: Sequence[str]) -> tuple[TaskFile, ...]:
@@ -51,20 +51,6 @@ def collect(references: Sequence[str]) -> tuple[TaskFile, ...]:
     return tuple(found.values())
 
 
-def destination(text: str, *, field: str = "--file") -> str:
-    """The absolute path in the sandbox for ``text``. Raises ``InvalidInput``."""
-    path = PurePosixPath(HOME) / text
-    if not text or not text.isprintable() or ".." in path.parts:
-        raise InvalidInput(
-            f"{field}: {text!r} is not a path to put a file at",
-            hint=f"give an absolute path, or one beneath {HOME}, without ..",
-            field=field.lstrip("-"),
-        )
-    if path.parts[1:2] in _OFF_LIMITS or len(path.parts) < 2:
-        raise InvalidInput(f"{field}: {text}: nothing can be put there", field=field.lstrip("-"))
-    return str(path)
-
-
 def kept_path(text: str) -> str:
     """A path to keep, absolute or beneath the working directory, as it was given.
 
@@ -84,7 +70,7 @@ def _read(reference: str) -> Iterator[tuple[TaskFile, int]]:
     except ValueError:
         raise InvalidInput(f"--file: {reference!r} is not a possible path", field="file") from None
     target = target + name if target is not None and target.endswith("/") else target
-    place = destination(name if target is None else target)
+    place = destination(name if target is None else target, field="--file")
     if stat.S_ISDIR(mode):
         yield from _Directory(source).files(place)
     else:
@@ -138,7 +124,7 @@ class _Directory:
         except OSError as error:
             raise unreadable(directory, error) from error
         for entry in entries:
-            target = destination(f"{place}/{entry.name}")
+            target = destination(f"{place}/{entry.name}", field="--file")
             if entry.is_symlink():
                 self._check_link(entry)
             if entry.is_dir():

@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from evalbox.domain.limits import MIB
+from evalbox.domain.paths import HOME
 from evalbox.errors import InvalidInput
-from evalbox.tasks.base import HOME, Task, TaskFile, read_bytes
+from evalbox.tasks.base import Task, TaskFile, read_bytes
 
 KIND = "script"
 MAX_SCRIPT = 16 * MIB

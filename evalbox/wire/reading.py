@@ -1,6 +1,6 @@
 """The inverse of ``document``: domain values from the documents of ``shapes``.
 
-What a document does not tell, such as the values of an environment, is ``HIDDEN``.
+Of an environment the documents tell no values, so these are withheld.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.batch import Batch
 from evalbox.domain.check import Check
+from evalbox.domain.environment import Withheld
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec, InputFile, Network, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport, HostSample
@@ -23,7 +24,6 @@ from evalbox.wire import shapes
 from evalbox.wire.document import STREAMS
 from evalbox.wire.moments import seconds, seconds_or_none
 
-HIDDEN = "[hidden]"
 _NUMBERS = {name: number for number, name in STREAMS.items()}
 
 
@@ -57,7 +57,7 @@ def _spec(document: shapes.EvaluationDocument) -> EvaluationSpec:
         engine=document["engine"],
         user=document["user"],
         workdir=document["workdir"],
-        env=dict.fromkeys(document["env"], HIDDEN),
+        env=Withheld(document["env"]),
         inputs=tuple(InputFile(**entry) for entry in document["inputs"]),
         stdin=None if stdin is None else InputFile(**stdin),
         artifacts=tuple(document["artifacts"]),

@@ -85,6 +85,12 @@ class EvaluationDocument(TypedDict):
     idempotency_key: str | None
 
 
+class ExplanationDocument(TypedDict):
+    """Words for people; nothing in them is to be relied on."""
+
+    explanation: str
+
+
 class UsageDocument(TypedDict):
     """Totals and peaks; ``cpu_seconds`` in core-seconds."""
 
@@ -227,3 +233,18 @@ class HostDocument(TypedDict):
     warm: int
     latest: HostSampleDocument | None
     history: list[HostSampleDocument]
+
+
+class BlobDocument(TypedDict):
+    """An uploaded content: its SHA-256 in hexadecimal, and its size."""
+
+    blob: str
+    size: int
+
+
+class HealthDocument(TypedDict):
+    """``status`` is ``ok``, or else says what is wrong."""
+
+    status: str
+    version: str
+    working: bool

@@ -79,8 +79,8 @@ def test_cores_between_two_readings(tmp_path: Path, monkeypatch):
     sampler = HostSampler(tmp_path, ManualClock())
     times[0] = times[0]._replace(user=3, idle=1)
     times[1] = times[1]._replace(user=1, idle=1, iowait=2)
-    assert sampler.read().cores == (75.0, 25.0)
-    assert sampler.read().cores == (75.0, 25.0)
+    assert sampler.read().cores == pytest.approx((75.0, 25.0))
+    assert sampler.read().cores == pytest.approx((75.0, 25.0))
     times.append(times[0])
     assert sampler.read().cores == (0.0, 0.0, 0.0)
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalbox.domain.paths import HOME
 from evalbox.errors import FileMissing, InvalidInput
 from evalbox.tasks import inputs
-from evalbox.tasks.base import HOME
 from evalbox.tasks.inputs import collect, destination
 
 
@@ -156,13 +156,13 @@ def test_too_much_is_refused(tree: Path, monkeypatch: pytest.MonkeyPatch) -> Non
 )
 def test_destinations_that_make_no_sense_are_refused(text: str) -> None:
     with pytest.raises(InvalidInput):
-        destination(text)
+        destination(text, field="--file")
 
 
 @given(st.text(max_size=60))
 def test_a_destination_is_absolute_and_stays_put(text: str) -> None:
     try:
-        path = destination(text)
+        path = destination(text, field="--file")
     except InvalidInput:
         return
     assert path.startswith("/")

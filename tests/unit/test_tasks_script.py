@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalbox.domain.paths import HOME
 from evalbox.errors import FileMissing, InvalidInput
-from evalbox.tasks.base import HOME, Task
+from evalbox.tasks.base import Task
 from evalbox.tasks.registry import read_task
 from evalbox.tasks.script import INTERPRETERS, script
 

@@ -1,0 +1,106 @@
+"""From what a client sent to what is queued."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from datetime import UTC
+from typing import Any
+
+from evalbox.api.models import ContentBody, EvaluationBody, InputBody
+from evalbox.domain.evaluation import EvaluationSpec, InputFile, Priority
+from evalbox.domain.limits import Limits
+from evalbox.domain.paths import destination
+from evalbox.domain.retry import RetryPolicy
+from evalbox.errors import InvalidInput
+from evalbox.service.box import Box
+from evalbox.tasks.base import Task
+from evalbox.tasks.script import script
+
+_STDIN = "/stdin"
+
+
+async def specification(
+    body: EvaluationBody, box: Box, *, now: float, idempotency_key: str | None = None
+) -> EvaluationSpec:
+    """Stores the contents that came along. Raises ``InvalidInput`` that names the field."""
+    task = _task(body)
+    sent = [await _input(item, box) for item in body.inputs]
+    stdin = await _content(body.stdin, _STDIN, 0o644, box, "stdin") if body.stdin else None
+    given: dict[str, Any] = {
+        "user": body.user,
+        "workdir": body.workdir,
+        "kind": body.kind,
+    }
+    return EvaluationSpec(
+        name=body.name or task.name,
+        command=task.command,
+        image=body.image or "",
+        engine=body.engine or "",
+        env=body.env,
+        inputs=(*await task.upload(box.upload), *sent),
+        stdin=stdin,
+        artifacts=tuple(body.artifacts),
+        network=body.network,
+        limits=Limits(**body.limits.model_dump(exclude_none=True)),
+        priority=Priority[body.priority.upper()],
+        retry=RetryPolicy(**body.retry.model_dump(exclude_none=True)),
+        not_before=_start(body, now),
+        batch=body.batch,
+        labels=body.labels,
+        idempotency_key=body.idempotency_key or idempotency_key,
+        **{"kind": task.kind} | {key: value for key, value in given.items() if value is not None},
+    )
+
+
+def _task(body: EvaluationBody) -> Task:
+    match body.script, body.command:
+        case None, None:
+            raise InvalidInput("there is neither a script nor a command", field="command")
+        case None, [first, *_] as command:
+            return Task(name=first[:80], kind="command", command=tuple(command))
+        case given, None if given is not None:
+            return script(
+                given.source.encode(errors="surrogatepass"),
+                origin="script",
+                name=given.name,
+                arguments=given.arguments,
+                language=given.language,
+            )
+    raise InvalidInput("script and command exclude each other", field="script")
+
+
+def _start(body: EvaluationBody, now: float) -> float | None:
+    if body.delay is not None and body.not_before is not None:
+        raise InvalidInput("delay and not_before exclude each other", field="delay")
+    if body.delay is not None:
+        return now + body.delay
+    if body.not_before is None:
+        return None
+    moment = body.not_before
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+async def _input(item: InputBody, box: Box) -> InputFile:
+    return await _content(item, destination(item.path, field="inputs"), item.mode, box, "inputs")
+
+
+async def _content(item: ContentBody, path: str, mode: int, box: Box, field: str) -> InputFile:
+    given = [value for value in (item.blob, item.text, item.base64) if value is not None]
+    if len(given) != 1:
+        raise InvalidInput(f"{field}: give one of blob, text and base64", field=field)
+    if item.blob is not None:
+        if item.size is None:
+            raise InvalidInput(f"{field}: a blob goes with its size", field=field)
+        return InputFile(path, item.blob, item.size, mode)
+    blob, size = await box.upload(_bytes(item, field))
+    return InputFile(path, blob, size, mode)
+
+
+def _bytes(item: ContentBody, field: str) -> bytes:
+    if item.text is not None:
+        return item.text.encode(errors="surrogatepass")
+    try:
+        return base64.b64decode(item.base64 or "", validate=True)
+    except binascii.Error:
+        raise InvalidInput(f"{field}: is not base64", field=field) from None

@@ -1,0 +1,28 @@
+"""Paths in a sandbox, as users name them."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+from evalbox.errors import InvalidInput
+
+#: The directory in the sandbox where a task starts and where its files are.
+HOME = "/home/agent"
+_OFF_LIMITS = (("proc",), ("sys",), ("dev",))
+
+
+def destination(text: str, *, field: str) -> str:
+    """The absolute path in the sandbox for ``text``, to put a file at or to keep.
+
+    Raises ``InvalidInput``.
+    """
+    path = PurePosixPath(HOME) / text
+    if not text or not text.isprintable() or ".." in path.parts:
+        raise InvalidInput(
+            f"{field}: {text!r} is not a path to put a file at",
+            hint=f"give an absolute path, or one beneath {HOME}, without ..",
+            field=field.lstrip("-"),
+        )
+    if path.parts[1:2] in _OFF_LIMITS or len(path.parts) < 2:
+        raise InvalidInput(f"{field}: {text}: nothing can be put there", field=field.lstrip("-"))
+    return str(path)
