@@ -118,7 +118,8 @@ class Chain:
         if self._report is None and given != self._seq:
             self.fail(self._seq + 1, f"entries up to {given} were written, and are not there")
         if self._report is None and not self._seen:
-            self.fail(self._seq + 1, "the expected hash is not in the log: it was cut short, or written anew")
+            lost = "the expected hash is not in the log: it was cut short, or written anew"
+            self.fail(self._seq + 1, lost)
         return self._report or AuditReport(self._seq, self._head)
 
     def _problem(self, entry: AuditEntry) -> str:

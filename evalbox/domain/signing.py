@@ -66,14 +66,14 @@ class Signature:
 
     def is_of(self, secret: bytes, method: str, target: str) -> bool:
         """Whether the request that it came with was signed with ``secret``, but for the body."""
-        expected = _mac(secret, str(self.time), self.nonce, method, target, self.body)
+        expected = _mac(secret, self.time, self.nonce, method.upper(), target, self.body)
         return hmac.compare_digest(expected, self.signature)
 
 
 def sign(token: Token, method: str, target: str, *, now: float, body: str = EMPTY_BODY) -> str:
     """The header for a request. ``body`` is the SHA-256 of its body, in hexadecimal."""
     nonce, time = secrets.token_urlsafe(18), int(now)
-    signature = _mac(signing_secret(token), str(time), nonce, method, target, body)
+    signature = _mac(signing_secret(token), time, nonce, method.upper(), target, body)
     return Signature(token.key_id, time, nonce, body, signature).header()
 
 
@@ -82,5 +82,6 @@ def signing_secret(token: Token) -> bytes:
     return hmac.digest(str(token).encode(), b"evalbox request signing", "sha256")
 
 
-def _mac(secret: bytes, *lines: str) -> str:
-    return hmac.digest(secret, "\n".join((SCHEME, *lines)).encode(), "sha256").hex()
+def _mac(secret: bytes, *signed: str | int) -> str:
+    lines = "\n".join(map(str, (SCHEME, *signed)))
+    return hmac.digest(secret, lines.encode(), "sha256").hex()
