@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI
+from fastapi.routing import APIRoute
+from starlette.types import ASGIApp
 
 from evalbox import __version__
 from evalbox.api import problems
+from evalbox.api.auth import Trusted
+from evalbox.api.bodies import Bodies
 from evalbox.api.context import Context
+from evalbox.api.guard import Guard
 from evalbox.api.middleware import Envelope
 from evalbox.api.routes import (
     artifacts,
+    audit,
     backups,
     batches,
     blobs,
@@ -17,11 +23,14 @@ from evalbox.api.routes import (
     events,
     health,
     host,
+    keys,
     output,
     queue,
 )
+from evalbox.api.throttle import Throttle
 from evalbox.config.settings import Settings
 from evalbox.domain.clock import Clock, SystemClock
+from evalbox.service.authentication import Authentication
 from evalbox.service.box import Box
 
 PREFIX = "/api/v1"
@@ -43,11 +52,39 @@ _ROUTERS = (
     events.router,
     host.router,
     backups.router,
+    keys.router,
+    audit.router,
 )
 
 
-def create_app(box: Box, settings: Settings, *, clock: Clock | None = None) -> FastAPI:
-    """The API of ``box``, which stays the caller's to close."""
+class Application:
+    """The API of ``box``, which stays the caller's to close, with what works behind it.
+
+    ``for_network`` asks for keys (without ``authentication`` it knows none); ``for_socket`` takes
+    whoever may open it for the owner.
+    """
+
+    def __init__(
+        self,
+        box: Box,
+        settings: Settings,
+        *,
+        authentication: Authentication | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        context = Context(box, settings, clock or SystemClock())
+        self.api = _fastapi(context, authentication)
+        self.for_network: ASGIApp = self.api
+        self.for_socket: ASGIApp = Trusted(self.api)
+
+    async def start(self) -> None:
+        """Begins what works beside requests."""
+
+    async def stop(self) -> None:
+        """Ends every stream, and what works beside requests."""
+
+
+def _fastapi(context: Context, authentication: Authentication | None) -> FastAPI:
     app = FastAPI(
         title="evalbox",
         version=__version__,
@@ -59,12 +96,20 @@ def create_app(box: Box, settings: Settings, *, clock: Clock | None = None) -> F
         generate_unique_id_function=lambda route: route.name,
         separate_input_output_schemas=False,
     )
-    app.state.context = Context(box, settings, clock or SystemClock())
+    app.state.context = context
     problems.install(app)
     versioned = APIRouter(prefix=PREFIX)
     for router in _ROUTERS:
         versioned.include_router(router)
     app.include_router(versioned)
     app.include_router(health.router)
+    routes = [route for router in _ROUTERS for route in router.routes]
+    app.add_middleware(
+        Guard,
+        prefix=PREFIX,
+        throttle=Throttle(context.settings, context.clock),
+        bodies=Bodies([route for route in routes if isinstance(route, APIRoute)], PREFIX),
+        keys=authentication,
+    )
     app.add_middleware(Envelope)
     return app

@@ -22,6 +22,7 @@ import hashlib
 import hmac
 import re
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from evalbox.domain.access import Token
@@ -75,6 +76,20 @@ def sign(token: Token, method: str, target: str, *, now: float, body: str = EMPT
     nonce, time = secrets.token_urlsafe(18), int(now)
     signature = _mac(signing_secret(token), time, nonce, method.upper(), target, body)
     return Signature(token.key_id, time, nonce, body, signature).header()
+
+
+def authorization(
+    key: str, method: str, target: str, *, now: float, body: Callable[[], str] = lambda: EMPTY_BODY
+) -> str:
+    """The header with which a request uses a key: its signature where the key signs.
+
+    ``target`` is the path with the query, as it is on the wire; ``body`` tells the SHA-256 of the
+    body, and is asked only where it is needed.
+    """
+    token = Token.parse(key)
+    if token is None or not token.signing:
+        return f"Bearer {key}"
+    return sign(token, method, target, now=now, body=body())
 
 
 def signing_secret(token: Token) -> bytes:

@@ -35,6 +35,7 @@ from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
 from evalbox.scheduler.scheduler import Scheduler
 from evalbox.service.audit import LocalAudit, audited, of_many
+from evalbox.service.authentication import Authentication
 from evalbox.service.doctor import diagnose
 from evalbox.service.endings import Endings
 from evalbox.service.images import Images
@@ -61,6 +62,7 @@ class LocalBox:
         self._settings = settings
         self._clock = clock
         self._endings = Endings(store)
+        self.authentication = Authentication(store, clock)
         self._engines: dict[str, Engine] = {}
         self._made: list[Engine] = []
         self._worker: Worker | None = None
@@ -114,15 +116,20 @@ class LocalBox:
     ) -> None:
         await self.close()
 
-    async def close(self, *, drain: float | None = None) -> None:
-        """Stops working, after at most ``drain`` seconds for what runs here (None: all it takes).
+    async def stop_working(self, *, drain: float | None = None) -> None:
+        """Claims no more; waits at most ``drain`` seconds for what runs here (None: all it takes).
 
         What still runs then, or when this is cancelled, lives on and is adopted by the next
-        process.
+        process. All else goes on as before until ``close``.
         """
+        worker, self._worker = self._worker, None
+        if worker is not None:
+            await worker.stop(drain=drain)
+
+    async def close(self, *, drain: float | None = None) -> None:
+        """Stops working, as ``stop_working`` does, and lets go of everything."""
         try:
-            if self._worker is not None:
-                await self._worker.stop(drain=drain)
+            await self.stop_working(drain=drain)
         finally:
             await self._endings.close()
             for engine in self._made:
@@ -132,6 +139,10 @@ class LocalBox:
     @property
     def _scheduler(self) -> Scheduler | None:
         return self._worker.scheduler if self._worker else None
+
+    async def work_begun(self) -> None:
+        """Returns once this process runs the queue; never where it was not opened to work."""
+        await (self._worker.working if self._worker else asyncio.Event()).wait()
 
     @property
     def running_here(self) -> int:

@@ -106,6 +106,19 @@ class Keys(Access):
         query = "UPDATE keys SET last_used_at = ? WHERE id = ?"
         await self._write(lambda conn: conn.execute(query, (now, key_id)).rowcount)
 
+    async def use_nonce(self, key_id: str, nonce: str, *, now: float, until: float) -> bool:
+        """Whether a key has not used this nonce before; it is remembered at least ``until`` then.
+
+        Survives a restart: a request that was recorded is refused after it as well.
+        """
+
+        def work(conn: Connection) -> bool:
+            conn.execute("DELETE FROM nonces WHERE until < ?", (now,))
+            query = "INSERT INTO nonces VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+            return conn.execute(query, (key_id, nonce, until)).rowcount == 1
+
+        return await self._write(work)
+
 
 def _key(row: Row) -> ApiKey:
     return ApiKey(

@@ -11,6 +11,9 @@ from evalbox.domain.access import ApiKey, Scope
 from evalbox.domain.audit import AuditEntry, AuditReport
 from evalbox.wire.moments import iso, iso_or_none, seconds, seconds_or_none
 
+#: How many entries of the audit log one page holds at most.
+MOST_ENTRIES = 1000
+
 
 class KeyDocument(TypedDict):
     """An API key without its token. ``last_used_at`` is kept to the minute."""

@@ -9,11 +9,11 @@ from pathlib import Path
 from fastapi import APIRouter, Request
 
 from evalbox.api.auth import requires
+from evalbox.api.bodies import upload
 from evalbox.api.context import TheBox
 from evalbox.domain.access import Scope
 from evalbox.domain.limits import GIB
-from evalbox.domain.quantity import format_size
-from evalbox.errors import InvalidInput, TooLarge
+from evalbox.errors import InvalidInput
 from evalbox.wire.shapes import BlobDocument
 
 router = APIRouter(prefix="/blobs", tags=["blobs"])
@@ -28,6 +28,7 @@ _BODY = {
 
 
 @router.post("", status_code=201, dependencies=[requires(Scope.SUBMIT)], openapi_extra=_BODY)
+@upload(MAX_BLOB)
 async def upload_blob(request: Request, box: TheBox) -> BlobDocument:
     """Keeps the body, of at most 1 GiB, under the SHA-256 of its content.
 
@@ -41,18 +42,10 @@ async def upload_blob(request: Request, box: TheBox) -> BlobDocument:
 
 async def _receive(request: Request, file: tempfile._TemporaryFileWrapper[bytes]) -> None:
     announced = request.headers.get("content-length", "")
-    if announced.isdigit() and int(announced) > MAX_BLOB:
-        raise _too_large()
     size = 0
     async for data in request.stream():
         size += len(data)
-        if size > MAX_BLOB:
-            raise _too_large()
         await asyncio.to_thread(file.write, data)
     if announced.isdigit() and size != int(announced):
         raise InvalidInput("the upload broke off", hint="send it again")
     await asyncio.to_thread(file.flush)
-
-
-def _too_large() -> TooLarge:
-    return TooLarge(f"a blob of over {format_size(MAX_BLOB)} is not taken in")

@@ -21,6 +21,16 @@ CREATE TABLE keys (
 
 CREATE UNIQUE INDEX keys_by_name ON keys (name) WHERE revoked_at IS NULL;
 
+-- Of signed requests, until they are too old to be accepted anyway.
+CREATE TABLE nonces (
+  key   TEXT NOT NULL,
+  nonce TEXT NOT NULL,
+  until REAL NOT NULL,
+  PRIMARY KEY (key, nonce)
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX nonces_by_age ON nonces (until);
+
 -- AUTOINCREMENT: the newest seq ever given is remembered, so that a log cut at its end shows.
 CREATE TABLE audit (
   seq        INTEGER PRIMARY KEY AUTOINCREMENT,

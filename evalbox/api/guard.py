@@ -1,0 +1,162 @@
+"""What every request has to pass before a route is looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from evalbox.api import problems
+from evalbox.api.auth import Identification, address_of, unauthenticated
+from evalbox.api.bodies import Bodies, Metered, Vanished
+from evalbox.api.buckets import Taken
+from evalbox.api.throttle import Throttle
+from evalbox.domain.access import Principal
+from evalbox.errors import EvalboxError, Forbidden, TooLarge, Unauthenticated
+from evalbox.service.actor import Actor, acting
+from evalbox.service.authentication import Authentication
+from evalbox.telemetry.logs import bound, get_logger
+
+log = get_logger(__name__)
+
+#: Bytes of a path with its query, and of all headers; and how many headers there may be.
+MAX_TARGET, MAX_HEADERS, MAX_HEADER_COUNT = 16 << 10, 32 << 10, 100
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITE = frozenset({"same-origin", "none"})
+#: Characters of a path that the audit log tells.
+_TOLD = 200
+_DENIED = {401: Unauthenticated.code, 403: Forbidden.code}
+
+
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    principal: Principal | None
+    receive: Receive
+    taken: Taken | None
+
+
+class Guard:
+    """Below ``prefix`` nobody is let in unknown; of all else, each route says itself."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        prefix: str,
+        throttle: Throttle,
+        bodies: Bodies,
+        keys: Authentication | None,
+    ) -> None:
+        self._app = app
+        self._prefix = prefix
+        self._throttle = throttle
+        self._bodies = bodies
+        self._keys = keys
+        self._identify = Identification(keys)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        try:
+            admitted = await self._admit(scope, receive)
+        except Vanished:
+            return
+        except EvalboxError as error:
+            refused = await self._refused(error, scope)
+            await _answer(refused, scope, receive, send)
+            return
+        actor = _actor(admitted.principal, scope)
+        with acting(actor), bound(actor=actor.name):
+            await self._app(scope, admitted.receive, self._sending(send, scope, admitted, actor))
+
+    async def _admit(self, scope: Scope, receive: Receive) -> _Admitted:
+        _check_size(scope)
+        _check_origin(scope)
+        principal, signed = await self._identify(scope)
+        if principal is None and scope["path"].startswith(self._prefix):
+            raise unauthenticated()
+        taken = self._throttle.take(principal, address_of(scope))
+        if scope["type"] == "http":
+            receive = await self._bodies.guarded(scope, receive, signed)
+        return _Admitted(principal, receive, taken)
+
+    async def _refused(self, error: EvalboxError, scope: Scope) -> EvalboxError:
+        """What is answered: failed authentication is throttled, and where it is not, audited."""
+        if not isinstance(error, Unauthenticated):
+            return error
+        address = address_of(scope)
+        try:
+            self._throttle.take(None, address)
+        except EvalboxError as throttled:
+            return throttled
+        log.warning("refused", client=address, path=scope["path"])
+        await self._audit(scope, _actor(None, scope), error.code)
+        return error
+
+    async def _audit(self, scope: Scope, actor: Actor, code: str) -> None:
+        if self._keys is not None:
+            method = scope.get("method", "WEBSOCKET")
+            await self._keys.refused(actor, f"{method} {scope['path'][:_TOLD]}", code)
+
+    def _sending(self, send: Send, scope: Scope, admitted: _Admitted, actor: Actor) -> Send:
+        async def sending(message: Message) -> None:
+            status = message.get("status")
+            if status is not None:
+                headers = MutableHeaders(scope=message)
+                if admitted.taken is not None and admitted.principal is not None:
+                    self._throttle.tell(headers, admitted.taken)
+                if isinstance(admitted.receive, Metered) and not admitted.receive.complete:
+                    headers["Connection"] = "close"
+                if status in _DENIED:
+                    await self._audit(scope, actor, _DENIED[status])
+            await send(message)
+
+        return sending
+
+
+def _actor(principal: Principal | None, scope: Scope) -> Actor:
+    request_id = scope.get("evalbox.request_id")
+    if principal is None:
+        return Actor("unknown", address_of(scope), request_id)
+    # The name of a key is its owner's to choose, and must not pass for a user's.
+    name = f"key {principal.name}" if principal.key_id else principal.name
+    return Actor(name, principal.source, request_id)
+
+
+async def _answer(error: EvalboxError, scope: Scope, receive: Receive, send: Send) -> None:
+    request_id = str(scope.get("evalbox.request_id", ""))
+    answer = problems.response(error, request_id=request_id)
+    given = Headers(scope=scope)
+    if "content-length" in given or "transfer-encoding" in given:
+        # What is still to come of the body would else be waited for.
+        answer.headers["Connection"] = "close"
+    await answer(scope, receive, send)
+
+
+def _check_size(scope: Scope) -> None:
+    if len(scope["raw_path"]) + len(scope["query_string"]) > MAX_TARGET:
+        raise TooLarge("the address is too long", hint=f"at most {MAX_TARGET} bytes")
+    headers = scope["headers"]
+    size = sum(len(name) + len(value) for name, value in headers)
+    if size > MAX_HEADERS or len(headers) > MAX_HEADER_COUNT:
+        raise TooLarge(
+            "the headers are too large",
+            hint=f"at most {MAX_HEADER_COUNT} of {MAX_HEADERS} bytes together",
+        )
+
+
+def _check_origin(scope: Scope) -> None:
+    """No page of another site may make a browser change anything, or open a socket.
+
+    That a page can name our own host is no use to it: a key is not sent by browsers by themselves.
+    """
+    if scope["type"] == "http" and scope["method"] in _SAFE:
+        return
+    headers = Headers(scope=scope)
+    origin = headers.get("origin")
+    foreign = origin is not None and urlsplit(origin).netloc != headers.get("host")
+    if foreign or headers.get("sec-fetch-site", "none") not in _OWN_SITE:
+        raise Forbidden("requests from pages of other sites are refused")
