@@ -45,6 +45,14 @@ def program_flags(*, hidden: bool) -> list[click.Parameter]:
             help="Where the database, outputs and artifacts are.",
         ),
         click.Option(
+            ["--url"], metavar="URL", hidden=hidden, expose_value=False,
+            callback=_override("url"), help="A box elsewhere, as in http://box:8420.",
+        ),
+        click.Option(
+            ["--key"], metavar="KEY", hidden=hidden, expose_value=False,
+            callback=_override("key"), help="The API key for it (better: EVALBOX_KEY).",
+        ),
+        click.Option(
             ["--log-level"], metavar="LEVEL", hidden=hidden, expose_value=False,
             callback=_override("log_level"), help="debug, info, warning (default) or error.",
         ),

@@ -84,16 +84,10 @@ def _prepare(session: Session, given: dict[str, Any]) -> Prepared:
     return prepared
 
 
-async def _require_engine(session: Session, name: str) -> None:
-    """Who waits in front of a terminal is told at once that no engine answers."""
-    from evalbox.service.doctor import require_engine
-
-    await require_engine(session.settings, name)
-
-
 async def _run(session: Session, prepared: Prepared, place: Path | None, *, as_json: bool) -> int:
-    await _require_engine(session, prepared.spec.engine)
     async with session.box(work=True) as box:
+        # Who waits in front of a terminal is told at once that no engine answers.
+        await box.require_engine(prepared.spec.engine)
         specs = await prepared.specs(box.upload)
         submitted: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
 

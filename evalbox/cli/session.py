@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,6 @@ from evalbox.cli.console import Console
 if TYPE_CHECKING:
     from evalbox.config.settings import Settings
     from evalbox.service.box import Box
-    from evalbox.service.local import LocalBox
 
 _QUIET = "warning"
 
@@ -33,7 +32,7 @@ class Session:
         self.colour: bool | None = None
         self.quiet = False
         self.raw = False
-        self._opener = opener or open_local
+        self._opener = opener
 
     @cached_property
     def console(self) -> Console:
@@ -63,34 +62,7 @@ class Session:
     def box(self, *, work: bool = False, warm: int = 0) -> AbstractAsyncContextManager[Box]:
         """The box, open; with ``work`` this process runs the queue if no other does."""
         self.start_logging()
-        return self._opener(self.settings, work=work, warm=warm, on_note=self.console.note)
+        from evalbox.host.opening import open_box
 
-
-async def _still_running(box: LocalBox) -> int:
-    """How many evaluations this process is still needed for."""
-    if not box.running_here:
-        return 0
-    states = (await box.queue()).states
-    from evalbox.domain.state import ACTIVE
-
-    # An attempt lasts a little longer than its evaluation, until its sandbox is gone.
-    return min(box.running_here, sum(states.get(state, 0) for state in ACTIVE))
-
-
-@asynccontextmanager
-async def open_local(
-    settings: Settings, *, work: bool, warm: int, on_note: Callable[[str], None]
-) -> AsyncIterator[Box]:
-    """Closes orderly: what this process still runs is let end, unless that is interrupted."""
-    from evalbox.service.local import LocalBox
-
-    box = await LocalBox.open(settings, work=work, warm=warm, on_note=on_note)
-    try:
-        yield box
-        others = await _still_running(box)
-        if others:
-            on_note(f"waiting for {others} more that run here (Ctrl-C leaves them to the next)")
-        await box.close()
-    except BaseException:
-        await box.close(drain=0)
-        raise
+        opener = self._opener or open_box
+        return opener(self.settings, work=work, warm=warm, on_note=self.console.note)

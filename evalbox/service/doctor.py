@@ -24,22 +24,13 @@ from evalbox.errors import EvalboxError, ImageNotFound
 from evalbox.store.lock import DataDirectoryLock
 from evalbox.store.sqlite import sqlite_version
 
-__all__ = ["Check", "diagnose", "require_engine"]
+__all__ = ["Check", "diagnose"]
 
 _MEMORY_NEEDED = 1 * GIB
 #: What engines say of the Docker that they have in common.
 _SHARED = {"docker": "docker", "cgroups": "docker: cgroups"}
 #: Before this the clock has certainly not been set.
 _RELEASED = 1_750_000_000.0
-
-
-async def require_engine(settings: Settings, name: str) -> None:
-    """Raises ``EngineUnavailable``, with the remedy, where no sandbox could be made now."""
-    engine = make_engine(name, docker_host=settings.docker_host)
-    try:
-        await engine.ping()
-    finally:
-        await engine.close()
 
 
 async def diagnose(

@@ -43,6 +43,8 @@ class Worker:
         on_note: Callable[[str], None],
     ) -> None:
         self.scheduler: Scheduler | None = None
+        #: Set once this process runs the queue.
+        self.working = asyncio.Event()
         self._store = store
         self._settings = settings
         self._make_engine = make_engine
@@ -100,6 +102,7 @@ class Worker:
         )
         await scheduler.start()
         self.scheduler = scheduler
+        self.working.set()
         self._upkeep = [
             asyncio.create_task(self._keep_history(), name="host-history"),
             asyncio.create_task(self._collect_garbage(), name="garbage"),
@@ -132,6 +135,7 @@ class Worker:
         )
 
     async def stop(self, *, drain: float | None) -> None:
+        """The lock stays held until the store is closed: others may still be attached here."""
         standby = [self._standby] if self._standby is not None else []
         background = [*standby, *self._upkeep]
         for task in background:
@@ -142,4 +146,3 @@ class Worker:
                 await self.scheduler.stop(drain=drain)
         finally:
             await self._host.__aexit__()
-            self._store.lock.release()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Query
 
 from evalbox.api.auth import requires
-from evalbox.api.context import TheBox, TheContext
+from evalbox.api.context import TheBox
+from evalbox.api.moments import moment
 from evalbox.domain.access import Scope
 from evalbox.wire import document
 from evalbox.wire.shapes import CheckDocument, HostDocument
@@ -18,12 +19,11 @@ READ, ADMIN = [requires(Scope.READ)], [requires(Scope.ADMIN)]
 
 @router.get("/host", dependencies=READ)
 async def get_host(
-    context: TheContext,
-    history: Annotated[float, Query(ge=0, le=7 * 86400, description="Seconds back")] = 0.0,
+    box: TheBox,
+    since: Annotated[str | None, Query(description="ISO 8601")] = None,
 ) -> HostDocument:
-    """The machine, what is in use of it, and with ``history`` how that was."""
-    since = context.clock.now() - history if history else None
-    return document.host(await context.box.host(since=since))
+    """The machine, what is in use of it, and how that was ``since`` then."""
+    return document.host(await box.host(since=moment(since, "since")))
 
 
 @router.get("/checks", dependencies=ADMIN)
@@ -34,7 +34,9 @@ async def list_checks(
     return [document.check(item) async for item in box.diagnose(engine or ())]
 
 
-@router.post("/engines/{name}/ping", status_code=204, dependencies=READ)
-async def ping_engine(name: Annotated[str, Path(min_length=1, max_length=40)], box: TheBox) -> None:
+@router.post("/engines/ping", status_code=204, dependencies=READ)
+async def ping_engine(
+    box: TheBox, name: Annotated[str, Query(max_length=40, description="Default: the box's")] = ""
+) -> None:
     """Fails with the remedy where no sandbox could be made now."""
     await box.require_engine(name)

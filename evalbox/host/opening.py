@@ -1,0 +1,134 @@
+"""Opens the box that the settings mean."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from evalbox.config.settings import Settings
+from evalbox.domain.state import ACTIVE
+from evalbox.errors import ServiceError
+from evalbox.host.sockets import NAME, short_path
+from evalbox.service.box import Box
+from evalbox.telemetry.logs import get_logger
+
+if TYPE_CHECKING:
+    from evalbox.host.serving import Serving
+    from evalbox.service.local import LocalBox
+
+log = get_logger(__name__)
+
+#: Seconds that a process works before it also serves: most commands are over by then, and never
+#: pay for loading a server.
+_SETTLED = 1.0
+
+Note = Callable[[str], None]
+
+
+@asynccontextmanager
+async def open_box(
+    settings: Settings, *, work: bool, warm: int = 0, on_note: Note
+) -> AsyncIterator[Box]:
+    """The box at the settings' URL, or that of the data directory.
+
+    The latter is reached through the socket of the process that runs it, where one does; else it
+    is opened here, and with ``work`` its queue is run here, with ``warm`` sandboxes kept ready.
+    ``on_note`` is told in a line what is done.
+    """
+    async with AsyncExitStack() as stack:
+        if settings.url:
+            from evalbox.service.remote.box import RemoteBox
+            from evalbox.service.remote.client import Client
+
+            yield await stack.enter_async_context(RemoteBox(Client(settings.url, key=settings.key)))
+            return
+        attached = await attach(settings.data_dir, stack)
+        if attached is not None:
+            yield attached
+            return
+        yield await stack.enter_async_context(
+            _opened_here(settings, work=work, warm=warm, on_note=on_note)
+        )
+
+
+def _has_socket(directory: Path) -> bool:
+    return os.path.lexists(directory / NAME)
+
+
+async def attach(directory: Path, stack: AsyncExitStack) -> Box | None:
+    """The box of a data directory through its socket; None where nobody answers there."""
+    if not _has_socket(directory):
+        return None
+    from evalbox.service.remote.box import RemoteBox
+    from evalbox.service.remote.client import Client
+
+    path = stack.enter_context(short_path(directory))
+    box = RemoteBox(Client("http://box", socket=path))
+    try:
+        await box.queue()
+    except ServiceError:
+        # What a process that was killed has left.
+        await box.close()
+        return None
+    return await stack.enter_async_context(box)
+
+
+@asynccontextmanager
+async def _opened_here(
+    settings: Settings, *, work: bool, warm: int, on_note: Note
+) -> AsyncIterator[Box]:
+    """Closes orderly: what this process still runs is let end, unless that is interrupted."""
+    from evalbox.service.local import LocalBox
+
+    box = await LocalBox.open(settings, work=work, warm=warm, on_note=on_note)
+    try:
+        async with _served_when_settled(box, settings) if work else nullcontext():
+            yield box
+            others = await _still_running(box)
+            if others:
+                on_note(f"waiting for {others} more that run here (Ctrl-C leaves them to the next)")
+            await box.stop_working()
+        await box.close()
+    except BaseException:
+        await box.close(drain=0)
+        raise
+
+
+async def _still_running(box: LocalBox) -> int:
+    """How many evaluations this process is still needed for."""
+    if not box.running_here:
+        return 0
+    states = (await box.queue()).states
+    # An attempt lasts a little longer than its evaluation, until its sandbox is gone.
+    return min(box.running_here, sum(states.get(state, 0) for state in ACTIVE))
+
+
+@asynccontextmanager
+async def _served_when_settled(box: LocalBox, settings: Settings) -> AsyncIterator[None]:
+    """Lets others attach while this process runs the queue for long."""
+
+    async def serve() -> None:
+        await box.work_begun()
+        await asyncio.sleep(_SETTLED)
+        async with (await asyncio.to_thread(_load_serving))(box, settings):
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(serve(), name="serve-when-settled")
+    try:
+        yield
+    finally:
+        task.cancel()
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(ended, Exception):
+            log.error("the box was not served", error=str(ended))
+
+
+def _load_serving() -> type[Serving]:
+    """In a thread: it takes half a second of processor time."""
+    from evalbox.host.serving import Serving
+
+    return Serving

@@ -1,0 +1,1 @@
+"""A Box over HTTP."""

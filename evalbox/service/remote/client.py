@@ -1,0 +1,195 @@
+"""Talks HTTP to a box: by TCP, or by the Unix socket of a data directory of this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from evalbox.domain.access import Token
+from evalbox.errors import EvalboxError, ServiceError, ServiceUnreachable
+from evalbox.service.remote import uploads
+from evalbox.service.remote.signing import DIGEST, KeyAuth
+from evalbox.wire.problem import error_from
+
+PREFIX = "/api/v1"
+#: Seconds to connect, and of silence within an answer. Streams show every 15 s that they live.
+_CONNECT, _SILENCE = 5.0, 90.0
+_LONGEST_PROBLEM = 1 << 20
+
+Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerEvent:
+    """One server-sent event, its data read as JSON."""
+
+    kind: str
+    data: Any
+
+
+class Client:
+    """``socket`` is the path of a Unix socket; then ``url`` only names the host.
+
+    Raises what the box raised; ``ServiceUnreachable`` where nothing answers, or no longer.
+    """
+
+    def __init__(self, url: str, *, key: str = "", socket: str | None = None) -> None:
+        self._where = socket or url
+        token = Token.parse(key)
+        self._signs = token is not None and token.signing
+        self._http = httpx.AsyncClient(
+            base_url=url,
+            headers={"User-Agent": "evalbox"},
+            auth=KeyAuth(key) if key else None,
+            transport=None if socket is None else httpx.AsyncHTTPTransport(uds=socket),
+            timeout=httpx.Timeout(_SILENCE, connect=_CONNECT),
+            # A proxy of the environment is not for a box of one's own.
+            trust_env=False,
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
+        )
+
+    async def get(self, path: str, query: Query | None = None) -> Any:
+        return await self.send("GET", path, query=query)
+
+    async def post(self, path: str, body: Any = None) -> Any:
+        return await self.send("POST", path, body=body)
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        content: bytes | AsyncIterator[bytes] | None = None,
+        headers: Mapping[str, str] | None = None,
+        extensions: dict[str, Any] | None = None,
+    ) -> Any:
+        """The answer's JSON, None where it has no content."""
+        with _Translated(self._where):
+            answer = await self._http.request(
+                method,
+                PREFIX + path,
+                params=_parameters(query),
+                json=body,
+                content=content,
+                headers=headers,
+                extensions=extensions,
+            )
+        await _check(answer)
+        return answer.json() if answer.content else None
+
+    async def upload(
+        self, method: str, path: str, source: Path | bytes, *, query: Query | None = None
+    ) -> Any:
+        """Sends content, that of a file as it is read. Raises ``FileMissing``."""
+        if isinstance(source, bytes):
+            return await self.send(method, path, query=query, content=source)
+        size = await uploads.size(source)
+        # What is signed has to be known before it is sent.
+        extensions = {DIGEST: await uploads.digest(source)} if self._signs else None
+        return await self.send(
+            method,
+            path,
+            query=query,
+            content=uploads.content(source),
+            headers={"Content-Length": str(size)},
+            extensions=extensions,
+        )
+
+    @asynccontextmanager
+    async def streamed(
+        self, method: str, path: str, *, query: Query | None = None
+    ) -> AsyncIterator[httpx.Response]:
+        """The answer with its content still to come, for the length of a block."""
+        with _Translated(self._where):
+            async with self._http.stream(
+                method, PREFIX + path, params=_parameters(query)
+            ) as answer:
+                await _check(answer)
+                yield answer
+
+    async def pieces(
+        self, method: str, path: str, *, query: Query | None = None
+    ) -> AsyncIterator[bytes]:
+        """The content of an answer, as it comes."""
+        async with self.streamed(method, path, query=query) as answer:
+            async for data in answer.aiter_bytes():
+                yield data
+
+    async def events(
+        self, path: str, *, query: Query | None = None, method: str = "GET"
+    ) -> AsyncIterator[ServerEvent]:
+        """Server-sent events, until the box ends them."""
+        async with self.streamed(method, path, query=query) as answer:
+            kind, data = "message", ""
+            async for line in answer.aiter_lines():
+                if not line:
+                    if data:
+                        yield ServerEvent(kind, json.loads(data))
+                    kind, data = "message", ""
+                elif line.startswith("event: "):
+                    kind = line[7:]
+                elif line.startswith("data: "):
+                    data += line[6:]
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+class _Translated:
+    """Turns what httpx raises into errors of ours."""
+
+    def __init__(self, where: str) -> None:
+        self._where = where
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
+            raise ServiceUnreachable(
+                f"no box answers at {self._where}", hint="start one with: evalbox --serve"
+            ) from error
+        if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
+            reason = str(error) or type(error).__name__
+            raise ServiceUnreachable(
+                f"the box at {self._where} went away: {reason}", hint="ask again"
+            ) from error
+
+
+async def _check(answer: httpx.Response) -> None:
+    if answer.is_success:
+        return
+    content = (await answer.aread())[:_LONGEST_PROBLEM]
+    raise _refused(answer.status_code, content)
+
+
+def _refused(status: int, content: bytes) -> EvalboxError:
+    try:
+        document = json.loads(content)
+    except ValueError:
+        document = None
+    if isinstance(document, dict) and "code" in document:
+        return error_from(document)
+    return ServiceError(
+        f"what answered with status {status} is not evalbox", hint="check the URL of the box"
+    )
+
+
+def _parameters(query: Query | None) -> list[tuple[str, Any]] | None:
+    """What is None is left out."""
+    if query is None:
+        return None
+    pairs = query.items() if isinstance(query, Mapping) else query
+    return [(name, _text(value)) for name, value in pairs if value is not None]
+
+
+def _text(value: Any) -> Any:
+    return str(value).lower() if isinstance(value, bool) else value
