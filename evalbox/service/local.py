@@ -306,7 +306,8 @@ class LocalBox:
             free_memory=budget.memory if budget else 1 << 62,
             held_engines=scheduler.held_engines() if scheduler else frozenset(),
         )
-        if waiting.cause == "turn" and status.holding:
+        # While nothing may start at all, what would be free for this one is no reason.
+        if waiting.cause in ("turn", "resources") and status.holding:
             return f"queued, {waiting.ahead} ahead; {status.holding}"
         if waiting.cause == "not_before" and evaluation.not_before is not None:
             due = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(evaluation.not_before))

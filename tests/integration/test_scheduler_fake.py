@@ -234,6 +234,17 @@ async def test_not_before(box: LocalBox) -> None:
     assert "2096-10-02" in await box.explain(evaluation.id)
 
 
+async def test_what_the_host_holds_up_is_told_why(tmp_path: Path, engine: FakeEngine) -> None:
+    settings = settings_in(tmp_path / "box", memory_percent=0.0)
+    async with opened(settings, engine) as box:
+        (evaluation,) = await box.submit([spec("true")])
+
+        async def told() -> bool:
+            return "holding: memory" in await box.explain(evaluation.id)
+
+        await until(told)
+
+
 async def test_an_engine_outage_holds_work_and_burns_none(
     box: LocalBox, engine: FakeEngine
 ) -> None:
