@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
 
@@ -13,6 +13,7 @@ from evalbox.api.bodies import Bodies
 from evalbox.api.context import Context
 from evalbox.api.guard import Guard
 from evalbox.api.middleware import Envelope
+from evalbox.api.openapi import Api
 from evalbox.api.routes import (
     artifacts,
     audit,
@@ -34,6 +35,8 @@ from evalbox.service.authentication import Authentication
 from evalbox.service.box import Box
 
 PREFIX = "/api/v1"
+#: Whatever may once come to stand below it needs a key.
+_GUARDED = "/api/"
 _ABOUT = """Untrusted programs in gVisor sandboxes, from a durable queue.
 
 Every failure is a problem document (RFC 9457) whose `code` stays the same from release to release
@@ -84,8 +87,8 @@ class Application:
         """Ends every stream, and what works beside requests."""
 
 
-def _fastapi(context: Context, authentication: Authentication | None) -> FastAPI:
-    app = FastAPI(
+def _fastapi(context: Context, authentication: Authentication | None) -> Api:
+    app = Api(
         title="evalbox",
         version=__version__,
         description=_ABOUT,
@@ -106,7 +109,7 @@ def _fastapi(context: Context, authentication: Authentication | None) -> FastAPI
     routes = [route for router in _ROUTERS for route in router.routes]
     app.add_middleware(
         Guard,
-        prefix=PREFIX,
+        prefix=_GUARDED,
         throttle=Throttle(context.settings, context.clock),
         bodies=Bodies([route for route in routes if isinstance(route, APIRoute)], PREFIX),
         keys=authentication,

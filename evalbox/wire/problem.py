@@ -6,10 +6,41 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
+# Pydantic needs these before Python 3.12.
+from typing_extensions import NotRequired, TypedDict
+
 from evalbox.errors import AmbiguousId, Busy, EvalboxError, InvalidInput, ServiceError
 
 MEDIA_TYPE = "application/problem+json"
 _TYPE = "urn:evalbox:problem:"
+
+
+class Complaint(TypedDict):
+    """One thing that is wrong with what was sent; ``field`` is empty for the whole of it."""
+
+    field: str
+    reason: str
+
+
+class ProblemDocument(TypedDict):
+    """Problem details (RFC 9457) of every failure.
+
+    ``code`` says which kind of failure it is, and stays the same from release to release; there may
+    come new ones. ``detail`` says what happened, ``hint`` what can be done, empty where nothing can.
+    """
+
+    type: str
+    title: str
+    status: int
+    code: str
+    detail: str
+    hint: str
+    request_id: NotRequired[str]
+    field: NotRequired[str]
+    errors: NotRequired[list[Complaint]]
+    candidates: NotRequired[list[str]]
+    retry_after: NotRequired[float]
+
 
 
 def problem(error: EvalboxError, status: int, *, request_id: str = "") -> dict[str, Any]:
