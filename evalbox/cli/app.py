@@ -6,11 +6,12 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 
 from evalbox import __version__
-from evalbox.cli.command import LazyGroup, program_flags
+from evalbox.cli.command import LazyGroup, program_flags, serve_flags
 from evalbox.cli.console import Console
 from evalbox.cli.session import Session
 from evalbox.errors import EvalboxError
@@ -78,8 +79,10 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
     invoke_without_command=True,
     params=[
         click.Option(
-            ["--serve"], is_flag=True, help="Run the queue until SIGTERM or Ctrl-C, headless."
+            ["--serve"], is_flag=True,
+            help="Serve the box until SIGTERM or Ctrl-C, headless.",
         ),
+        *serve_flags(),
         *program_flags(hidden=False),
         click.Option(
             ["--version"],
@@ -92,7 +95,11 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
     ],
 )
 @click.pass_context
-def cli(context: click.Context, serve: bool) -> int | None:
+def cli(context: click.Context, /, serve: bool, **of_service: Any) -> int | None:
+    given = {name: value for name, value in of_service.items() if value is not None}
+    if given and not serve:
+        name = next(iter(given)).replace("_", "-")
+        raise click.UsageError(f"--{name} goes with --serve")
     if context.invoked_subcommand is not None:
         if serve:
             raise click.UsageError("--serve stands alone, without a command")
@@ -100,7 +107,9 @@ def cli(context: click.Context, serve: bool) -> int | None:
     if serve:
         from evalbox.cli.serve import serve_until_stopped
 
-        return serve_until_stopped(context.ensure_object(Session))
+        session = context.ensure_object(Session)
+        session.overrides |= given
+        return serve_until_stopped(session)
     click.echo(context.get_help())
     return None
 

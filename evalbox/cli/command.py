@@ -50,7 +50,8 @@ def program_flags(*, hidden: bool) -> list[click.Parameter]:
         ),
         click.Option(
             ["--key"], metavar="KEY", hidden=hidden, expose_value=False,
-            callback=_override("key"), help="The API key for it (better: EVALBOX_KEY).",
+            callback=_override("key"),
+            help="The API key for it. Other users see it in ps: better EVALBOX_KEY.",
         ),
         click.Option(
             ["--log-level"], metavar="LEVEL", hidden=hidden, expose_value=False,
@@ -67,6 +68,24 @@ def program_flags(*, hidden: bool) -> list[click.Parameter]:
         click.Option(
             ["-q", "--quiet"], is_flag=True, hidden=hidden, expose_value=False, callback=_quiet,
             help="Only data and errors, no narration.",
+        ),
+    ]  # fmt: skip
+
+
+def serve_flags() -> list[click.Parameter]:
+    """The settings that only a service has. None where one is not given."""
+    return [
+        click.Option(["--host"], metavar="ADDR", help="Listen here.  [default: 127.0.0.1]"),
+        click.Option(["--port"], metavar="PORT", help="And on this port.  [default: 8420]"),
+        click.Option(
+            ["--drain"], metavar="TIME",
+            help="How long what runs may go on after SIGTERM.  [default: 30s]",
+        ),
+        click.Option(["--tls-cert"], metavar="FILE", help="The certificate for HTTPS, in PEM."),
+        click.Option(["--tls-key"], metavar="FILE", help="Its key, in PEM."),
+        click.Option(
+            ["--insecure"], is_flag=True, default=None,
+            help="Listen beyond this machine without TLS, as behind a proxy that has it.",
         ),
     ]  # fmt: skip
 

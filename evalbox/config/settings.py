@@ -17,7 +17,7 @@ from typing import Any
 
 import platformdirs
 
-from evalbox.domain.quantity import parse_size
+from evalbox.domain.quantity import parse_duration, parse_size
 from evalbox.errors import ConfigError, InvalidInput
 
 
@@ -45,6 +45,8 @@ class Settings:
     ``insecure``: TCP may be served beyond loopback without TLS, as behind a proxy that has it.
     ``drain``: how many seconds a service that is stopped lets its attempts go on.
     ``rate_limit``, ``rate_burst``: requests a second that a key may make, and how many at once.
+    ``webhook_private``: webhooks may go to addresses that are not of the public internet.
+    ``alert_after``: how many seconds an engine or the queue is held up before it is an alert.
     ``log_level``, ``log_format`` (``human`` or ``json``), ``log_file`` (empty: standard error).
     """
 
@@ -69,6 +71,8 @@ class Settings:
     drain: float = 30.0
     rate_limit: float = 100.0
     rate_burst: int = 400
+    webhook_private: bool = False
+    alert_after: float = 300.0
     log_level: str = "warning"
     log_format: str = "human"
     log_file: str = ""
@@ -136,6 +140,15 @@ def _number(low: float, high: float) -> Callable[[Any], float]:
     return read
 
 
+def _duration(low: float, high: float) -> Callable[[Any], float]:
+    within = _number(low, high)
+
+    def read(value: Any) -> float:
+        return within(parse_duration(value) if isinstance(value, str) else value)
+
+    return read
+
+
 def _whole(low: int, high: int) -> Callable[[Any], int]:
     def read(value: Any) -> int:
         number = int(value)
@@ -189,9 +202,11 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "tls_cert": str,
     "tls_key": str,
     "insecure": _flag,
-    "drain": _number(0, 86400),
+    "drain": _duration(0, 86400),
     "rate_limit": _number(0.1, 1_000_000),
     "rate_burst": _whole(1, 1_000_000),
+    "webhook_private": _flag,
+    "alert_after": _number(1, 86400),
     "log_level": _one_of("debug", "info", "warning", "error"),
     "log_format": _one_of("human", "json"),
     "log_file": str,

@@ -78,7 +78,8 @@ class Waiting:
 class QueueStatus:
     """How the queue stands. ``holding`` says in words why nothing more starts, else is empty.
 
-    ``working`` says whether any process runs the queue; ``here`` whether it is this one.
+    ``working`` says whether any process runs the queue; ``here`` whether it is this one;
+    ``draining`` that it starts nothing more, as it is about to end.
     """
 
     paused: bool
@@ -88,3 +89,4 @@ class QueueStatus:
     holding: str
     working: bool
     here: bool
+    draining: bool = False

@@ -8,8 +8,9 @@ from typing import Self
 
 from evalbox.api.app import Application
 from evalbox.config.settings import Settings
+from evalbox.domain.clock import Clock
 from evalbox.host.server import Server
-from evalbox.host.sockets import NAME, listen_tcp, listen_unix
+from evalbox.host.sockets import NAME, listen_unix
 from evalbox.service.local import LocalBox
 
 
@@ -21,10 +22,17 @@ class Serving:
     """
 
     def __init__(
-        self, box: LocalBox, settings: Settings, *, listener: socket.socket | None = None
+        self,
+        box: LocalBox,
+        settings: Settings,
+        *,
+        listener: socket.socket | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._settings = settings
-        self._application = Application(box, settings, authentication=box.authentication)
+        self._application = Application(
+            box, settings, authentication=box.authentication, clock=clock
+        )
         self._listener = listener
         self._servers: list[Server] = []
 
@@ -63,6 +71,3 @@ class Serving:
         for server in self._servers:
             await server.stop()
         (self._settings.data_dir / NAME).unlink(missing_ok=True)
-
-
-__all__ = ["Serving", "listen_tcp"]

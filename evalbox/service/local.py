@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -50,6 +51,7 @@ from evalbox.store.store import Store
 _OUTPUT_POLL, _OUTPUT_LOOK = 0.05, 1.0
 _OUTPUT_PIECE = 256 * 1024
 _EVENTS_PAGE = 500
+_DRAINING = "holding: the service is about to end"
 #: Whose images and checks are asked for where nothing else is said.
 _DOCKER_ENGINES = ("gvisor", "runc")
 
@@ -78,12 +80,14 @@ class LocalBox:
         on_note: Callable[[str], None] | None = None,
         clock: Clock | None = None,
         engines: Sequence[Engine] = (),
+        on_lock: Callable[[Self], Awaitable[None]] | None = None,
     ) -> Self:
         """Opens the data directory, making it where it is missing.
 
         With ``work`` this process runs the queue as soon as no other does, with ``warm`` sandboxes
         kept ready. ``on_note`` is told in a line when that changes. ``engines`` stand in for those
-        that would be made by name, and stay the caller's to close.
+        that would be made by name, and stay the caller's to close. ``on_lock`` is called when no
+        other process runs the queue, before this one does; where it raises, nothing is run.
         """
         clock = clock or SystemClock()
         store = await Store.open(settings.data_dir, clock=clock)
@@ -97,6 +101,7 @@ class LocalBox:
                 clock=clock,
                 warm=warm,
                 on_note=on_note or (lambda note: None),
+                on_lock=partial(on_lock, box) if on_lock else None,
             )
             try:
                 await box._worker.start()
@@ -122,9 +127,11 @@ class LocalBox:
         What still runs then, or when this is cancelled, lives on and is adopted by the next
         process. All else goes on as before until ``close``.
         """
-        worker, self._worker = self._worker, None
-        if worker is not None:
-            await worker.stop(drain=drain)
+        if self._worker is not None:
+            try:
+                await self._worker.stop(drain=drain)
+            finally:
+                self._worker = None
 
     async def close(self, *, drain: float | None = None) -> None:
         """Stops working, as ``stop_working`` does, and lets go of everything."""
@@ -368,10 +375,16 @@ class LocalBox:
             slots=state.slots or self._settings.slots,
             states=await self._store.count_by_state(),
             warm=len(scheduler.pool) if scheduler else 0,
-            holding=scheduler.holding if scheduler else await self._store.holding(),
+            holding=await self._holding(),
             working=holder is not None,
             here=scheduler is not None,
+            draining=self._worker is not None and self._worker.draining,
         )
+
+    async def _holding(self) -> str:
+        if self._worker is None or self._worker.scheduler is None:
+            return await self._store.holding()
+        return _DRAINING if self._worker.draining else self._worker.scheduler.holding
 
     async def pause(self) -> None:
         async with audited(self._store, "queue.pause"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 
 from evalbox.config.settings import Settings
@@ -41,6 +41,7 @@ class Worker:
         clock: Clock,
         warm: int,
         on_note: Callable[[str], None],
+        on_lock: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self.scheduler: Scheduler | None = None
         #: Set once this process runs the queue.
@@ -51,6 +52,9 @@ class Worker:
         self._clock = clock
         self._warm = warm
         self._note = on_note
+        self._on_lock = on_lock
+        #: Whether it claims no more, and is about to end.
+        self.draining = False
         self._host = HostMonitor(HostSampler(settings.data_dir, clock))
         self._standby: asyncio.Task[None] | None = None
         self._upkeep: list[asyncio.Task[None]] = []
@@ -91,6 +95,8 @@ class Worker:
         return True
 
     async def _work(self) -> None:
+        if self._on_lock is not None:
+            await self._on_lock()
         await self._host.__aenter__()
         scheduler = Scheduler(
             self._store,
@@ -136,6 +142,7 @@ class Worker:
 
     async def stop(self, *, drain: float | None) -> None:
         """The lock stays held until the store is closed: others may still be attached here."""
+        self.draining = True
         standby = [self._standby] if self._standby is not None else []
         background = [*standby, *self._upkeep]
         for task in background:

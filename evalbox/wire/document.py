@@ -133,6 +133,7 @@ def queue(item: QueueStatus) -> shapes.QueueDocument:
         "warm": item.warm,
         "holding": item.holding,
         "working": item.working,
+        "draining": item.draining,
     }
 
 

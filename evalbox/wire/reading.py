@@ -149,6 +149,7 @@ def queue(document: shapes.QueueDocument) -> QueueStatus:
         holding=document["holding"],
         working=document["working"],
         here=False,
+        draining=document["draining"],
     )
 
 

@@ -174,7 +174,9 @@ class EventDocument(TypedDict):
 
 
 class QueueDocument(TypedDict):
-    """``holding`` says in words why nothing more starts, else is empty."""
+    """``holding`` says in words why nothing more starts, else is empty; ``draining`` that the
+    process which runs the queue is about to end.
+    """
 
     paused: bool
     slots: int
@@ -182,6 +184,7 @@ class QueueDocument(TypedDict):
     warm: int
     holding: str
     working: bool
+    draining: bool
 
 
 class ImageDocument(TypedDict):

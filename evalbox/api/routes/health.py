@@ -27,6 +27,8 @@ async def readiness(box: TheBox, response: Response) -> HealthDocument:
         working = queue.working
         if not working:
             status = "no process runs the queue"
+        elif queue.draining:
+            status = "draining"
     except EvalboxError as error:
         status = error.message
     if status != "ok":
