@@ -13,6 +13,9 @@ An *engine* makes sandboxes; a *sandbox* is one-shot. Its life:
 5. ``Sandbox.artifacts`` streams the kept paths as a tar once the command has ended.
 6. ``Sandbox.wait`` tells how it ended; ``Sandbox.destroy`` removes every trace of it.
 
+While its main process lives, ``Sandbox.exec`` runs programs beside it, and ``Sandbox.files`` are
+its files; see ``execution``.
+
 Every method may raise ``EngineError``: that is never the task's fault. Methods are safe to cancel:
 what was begun is finished or undone in the background.
 """
@@ -23,11 +26,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from evalbox.domain.attempt import Usage
+from evalbox.domain.check import Check
 from evalbox.domain.evaluation import Network
+from evalbox.domain.image import Image
 from evalbox.domain.limits import Limits
+
+if TYPE_CHECKING:
+    from evalbox.engines.execution import Exec, Execution, FileAccess
 
 
 class Stream(IntEnum):
@@ -89,7 +97,8 @@ class Launch:
 
     command: tuple[str, ...]
     workdir: str = "/home/agent"
-    env: Mapping[str, str] = field(default_factory=dict)
+    # Values may be secrets.
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     files: tuple[SourceFile, ...] = ()
     stdin: SourceFile | None = None
     artifacts: tuple[str, ...] = ()
@@ -111,36 +120,12 @@ class Exit:
 
 
 @dataclass(frozen=True, slots=True)
-class Image:
-    """``id`` is the immutable reference that sandboxes are made from; ``digest`` what is recorded.
-
-    ``size`` in bytes, ``created_at`` in seconds since 1970.
-    """
-
-    id: str
-    digest: str
-    names: tuple[str, ...]
-    size: int
-    created_at: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class SandboxInfo:
     """A sandbox that carries the label of a box. ``running`` is False once it has ended."""
 
     id: str
     running: bool
     labels: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One thing that was tried. ``level`` is ``ok``, ``warning`` or ``failure``."""
-
-    name: str
-    level: str
-    detail: str
-    remedy: str = ""
 
 
 #: Labels on every sandbox. The evaluation and attempt are known only to those made cold.
@@ -183,6 +168,16 @@ class Sandbox(Protocol):
     async def usage(self) -> Usage | None:
         """What it has used so far; None where that cannot be told (any more)."""
         ...
+
+    async def exec(self, program: Exec) -> Execution:
+        """Starts a program in it. Raises ``InvalidInput``, and ``SandboxGone`` where it has ended.
+
+        A program that is not there is no error: its exit status is 127, as from a shell.
+        """
+        ...
+
+    @property
+    def files(self) -> FileAccess: ...
 
     async def kill(self) -> None:
         """Kills every process in it at once. Fine when it has ended already."""

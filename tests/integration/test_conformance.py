@@ -43,6 +43,7 @@ NOT_APPLICABLE = {
         "a_command_that_kills_everything", "too_much_memory", "too_much_memory_in_a_child",
         "too_many_processes", "too_much_computing", "no_way_out", "no_rights",
         "no_secret_of_the_host", "a_home_of_its_own", "no_traces", "processes_of_its_own",
+        "exec_user", "exec_that_kills_its_parent", "exec_in_what_was_adopted", "file_of_another",
     },
     "fake": {
         case.name

@@ -19,7 +19,9 @@ from evalbox.engines.conformance import (
     suite,
 )
 from evalbox.engines.conformance.case import case
+from evalbox.engines.execution import Exec, Execution
 from evalbox.engines.fake import FakeEngine, FakeSandbox
+from evalbox.engines.fake.execution import FakeFiles
 from evalbox.errors import EngineError
 
 
@@ -98,6 +100,45 @@ class Careless(FakeSandbox):
         return None
 
 
+class Wrapped:
+    """An execution, but for what is wrong with it."""
+
+    def __init__(self, execution):
+        self.execution = execution
+
+    def __getattr__(self, name):
+        return getattr(self.execution, name)
+
+
+class Unkillable(FakeSandbox):
+    async def exec(self, program: Exec) -> Execution:
+        class Left(Wrapped):
+            async def kill(self):
+                pass
+
+        return Left(await super().exec(program))
+
+
+class WrongEnd(FakeSandbox):
+    async def exec(self, program: Exec) -> Execution:
+        class Wrong(Wrapped):
+            async def wait(self):
+                return 0
+
+        return Wrong(await super().exec(program))
+
+
+class HalfWritten(FakeSandbox):
+    @property
+    def files(self):
+        class Files(FakeFiles):
+            async def write(self, path, content, mode=0o644, user=None):
+                async for piece in content:
+                    self._state.files[path] = piece
+
+        return Files(self._state, self._check)
+
+
 @pytest.mark.parametrize(
     ("sandboxes", "caught_by"),
     [
@@ -111,10 +152,14 @@ class Careless(FakeSandbox):
         (Immortal, "killing_what_sleeps"),
         (Forgetful, "artifacts_and_status"),
         (Careless, "usage_is_told"),
+        (Unkillable, "exec_killed"),
+        (WrongEnd, "exec_status"),
+        (HalfWritten, "file_whose_source_breaks"),
     ],
 )
 async def test_wrong_sandboxes_are_caught(sandboxes, caught_by, monkeypatch):
     monkeypatch.setattr("evalbox.engines.conformance.killing.KILL_TIME", 0.2)
+    monkeypatch.setattr("evalbox.engines.conformance.executing.KILL_TIME", 0.2)
     engine = Sabotaged()
     engine.sandboxes = sandboxes
     wrong = next(case for case in CASES if case.name == caught_by)

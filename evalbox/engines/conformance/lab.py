@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from evalbox.domain.limits import MIB, Limits
 from evalbox.engines.base import (
@@ -26,6 +27,7 @@ from evalbox.engines.base import (
 )
 from evalbox.engines.conformance.commands import Commands, ShellCommands
 from evalbox.engines.conformance.traits import Traits
+from evalbox.engines.execution import Exec, Execution
 
 #: Seconds within which a kill must have ended everything.
 KILL_TIME = 5.0
@@ -113,6 +115,13 @@ class Lab:
         finally:
             await sandbox.destroy()
 
+    @asynccontextmanager
+    async def kept(self, limits: Limits | None = None) -> AsyncIterator[Sandbox]:
+        """A sandbox whose main process only waits, for programs to be run beside it."""
+        async with self.sandbox(limits) as sandbox:
+            await self.launch(sandbox, *self.commands.command(self.commands.sleep(3600)))
+            yield sandbox
+
     async def launch(self, sandbox: Sandbox, *command: str, **how: object) -> Launch:
         """Launches ``command`` as the scheduler does. ``how`` are fields of ``Launch``."""
         launch = replace(Launch(command=command), **how)  # type: ignore[arg-type]
@@ -151,6 +160,46 @@ class Lab:
         """Removes what is left of this lab; the engine stays open."""
         await self.engine.reap(self.box, frozenset())
         self._files.cleanup()
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a program beside the main process."""
+
+    stdout: bytes
+    stderr: bytes
+    status: int
+
+
+async def execute(sandbox: Sandbox, *command: str, stdin: bytes | None = None, **how: Any) -> Done:
+    """Runs a program to its end. ``how`` are fields of ``Exec``."""
+    program = Exec(command, stdin=stdin is not None, **how)
+    execution = await sandbox.exec(program)
+    try:
+        feeding = asyncio.create_task(_feed(execution, stdin or b""))
+        try:
+            return await conclude(execution)
+        finally:
+            feeding.cancel()
+            await asyncio.gather(feeding, return_exceptions=True)
+    finally:
+        await execution.close()
+
+
+async def conclude(execution: Execution) -> Done:
+    """Reads a program's output to the end."""
+    parts: dict[Stream, list[bytes]] = {stream: [] for stream in Stream}
+    async for chunk in execution.output():
+        expect_that(len(chunk.data) > 0, "an empty piece of output")
+        parts[chunk.stream].append(chunk.data)
+    printed = {stream: b"".join(pieces) for stream, pieces in parts.items()}
+    return Done(printed[Stream.STDOUT], printed[Stream.STDERR], await execution.wait())
+
+
+async def _feed(execution: Execution, data: bytes) -> None:
+    for start in range(0, len(data), 1 << 16):
+        await execution.write(data[start : start + (1 << 16)])
+    await execution.close_stdin()
 
 
 async def read(sandbox: Sandbox, skip: Mapping[Stream, int] | None = None) -> dict[Stream, bytes]:

@@ -10,7 +10,9 @@ from enum import StrEnum
 from types import ModuleType
 
 from evalbox.engines.conformance import (
+    executing,
     exits,
+    filing,
     inputs,
     isolation,
     keeping,
@@ -51,7 +53,9 @@ def _cases(*modules: ModuleType) -> tuple[Case, ...]:
     )
 
 
-CASES = _cases(exits, printing, inputs, lifecycle, keeping, killing, limiting, isolation)
+CASES = _cases(
+    exits, printing, inputs, lifecycle, keeping, killing, limiting, isolation, executing, filing
+)
 
 
 def builtin_traits(engine_name: str) -> Traits:

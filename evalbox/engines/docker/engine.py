@@ -192,6 +192,7 @@ class DockerEngine:
         container = Container(
             id=found["Id"],
             owner=Owner(int(uid), int(gid)),
+            workdir=str(found["Config"]["WorkingDir"]) or "/",
             pid=int(state["Pid"] or 0),
             gvisor=self._kind.gvisor,
             running=bool(state["Running"]),

@@ -9,6 +9,7 @@ import asyncio
 import io
 import posixpath
 import tarfile
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from evalbox.engines.base import Profile
@@ -24,6 +25,8 @@ from evalbox.errors import InvalidInput, SandboxGone
 #: of a directory only the first header counts.
 _READ_LIMIT = 1024 * 1024
 _LARGEST_ID = 2**31 - 1
+#: Lines of a list of accounts, in fields.
+Records = list[list[str]]
 #: Directories that stay whose they are, whoever works in them.
 _SHARED = ("/proc", "/sys", "/dev", "/etc", "/usr", *MEMORY_MOUNTS)
 
@@ -62,7 +65,7 @@ class Identities:
         )
         view = _View(self._client, created["Id"])
         try:
-            owner = await _owner(view, profile.user)
+            owner = await owner_of(profile.user, view.records, where="the image")
             return Identity(owner, await _must_give(view, profile.workdir, owner))
         finally:
             await asyncio.shield(
@@ -100,33 +103,41 @@ class _View:
         except tarfile.TarError:
             return None
 
-    async def records(self, path: str) -> list[list[str]]:
+    async def records(self, path: str) -> Records:
         """The lines of a list of accounts, in fields."""
         entry = await self.entry(path)
-        text = entry[1].decode(errors="replace") if entry else ""
-        return [line.split(":") for line in text.splitlines()]
+        return records_of(entry[1] if entry else b"")
 
 
-async def _owner(view: _View, user: str) -> Owner:
+def records_of(content: bytes) -> Records:
+    """The lines of a list of accounts, in fields."""
+    return [line.split(":") for line in content.decode(errors="replace").splitlines()]
+
+
+async def owner_of(user: str, look: Callable[[str], Awaitable[Records]], *, where: str) -> Owner:
+    """The numbers of ``user``; ``look`` gives the list of accounts at a path.
+
+    Raises ``InvalidInput`` for a user that is not known ``where`` was looked.
+    """
     name, _, group = user.partition(":")
     uid, gid = _number(name), _number(group)
     if uid is None or gid is None:
-        account = _account(name, await view.records("/etc/passwd"))
+        account = _account(name, await look("/etc/passwd"))
         uid = account.uid if account else uid
         if group and gid is None:
-            gid = _group(group, await view.records("/etc/group"))
+            gid = _group(group, await look("/etc/group"))
         elif gid is None:
             gid = account.gid if account else 0
     if uid is None or gid is None or max(uid, gid) > _LARGEST_ID:
         raise InvalidInput(
-            f"the image has no user {user!r}",
-            hint="give numbers as UID:GID, or a name from the image's /etc/passwd",
+            f"{where} has no user {user!r}",
+            hint=f"give numbers as UID:GID, or a name from {where}'s /etc/passwd",
             field="user",
         )
     return Owner(uid, gid)
 
 
-def _account(name: str, records: list[list[str]]) -> Owner | None:
+def _account(name: str, records: Records) -> Owner | None:
     for record in records:
         if len(record) >= 4 and name in (record[0], record[2]):
             uid, gid = _number(record[2]), _number(record[3])
@@ -135,7 +146,7 @@ def _account(name: str, records: list[list[str]]) -> Owner | None:
     return Owner(0, 0) if name in ("root", "") else None
 
 
-def _group(name: str, records: list[list[str]]) -> int | None:
+def _group(name: str, records: Records) -> int | None:
     found = (record[2] for record in records if len(record) >= 3 and record[0] == name)
     return _number(next(found, ""))
 

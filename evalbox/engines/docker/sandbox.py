@@ -17,9 +17,12 @@ from evalbox.engines.docker.faults import CONFLICT, Refused
 from evalbox.engines.docker.frames import Demultiplexer
 from evalbox.engines.docker.gauge import Gauge
 from evalbox.engines.docker.keeper import Keeper
+from evalbox.engines.docker.programs import Programs
 from evalbox.engines.docker.removal import Remover
 from evalbox.engines.docker.script import LAUNCHED, Plan, may_inline, plan
 from evalbox.engines.docker.wire import Connection, Request
+from evalbox.engines.execution import Exec, Execution
+from evalbox.engines.files import Files
 from evalbox.errors import EngineError, EngineUnavailable, SandboxGone
 
 
@@ -32,6 +35,7 @@ class Container:
 
     id: str
     owner: Owner
+    workdir: str
     pid: int
     gvisor: bool
     running: bool = True
@@ -61,6 +65,9 @@ class DockerSandbox:
         self._let_go = False
         self._killed = False
         self._keeper = Keeper(client, container.id, container.owner, self._ended)
+        self._programs = Programs(
+            client, background, container.id, container.owner, container.workdir, self._ended
+        )
         self._gauge = Gauge(
             client,
             container.id,
@@ -139,6 +146,13 @@ class DockerSandbox:
 
     async def usage(self) -> Usage | None:
         return await self._gauge.read()
+
+    async def exec(self, program: Exec) -> Execution:
+        return await self._programs.start(program)
+
+    @property
+    def files(self) -> Files:
+        return self._programs.files
 
     async def kill(self) -> None:
         self._killed = True

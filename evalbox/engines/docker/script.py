@@ -13,11 +13,11 @@ process that launches again sends the same script.
 from __future__ import annotations
 
 import posixpath
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from evalbox.engines.base import Launch, SourceFile
+from evalbox.engines.environment import exportable, with_odd_variables
 from evalbox.errors import InvalidInput
 
 #: Largest sum of sizes that is tried inline, and largest script that is sent: a pipe's capacity,
@@ -35,13 +35,6 @@ _STDIN = "/tmp/.evalbox-stdin"  # noqa: S108
 _STAGED_STDIN = STAGE + "/stdin"
 _STAGED_SCRIPT = STAGE + "/script"
 
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-#: Variables that one shell or another holds read-only, takes for numbers or changes.
-_SHELLS_OWN = frozenset({
-    "_", "BASHOPTS", "BASHPID", "BASH_ARGV0", "BASH_SUBSHELL", "BASH_VERSINFO", "DIRSTACK",
-    "EPOCHREALTIME", "EPOCHSECONDS", "EUID", "FUNCNAME", "GROUPS", "HISTCMD", "IFS", "LINENO",
-    "OLDPWD", "OPTIND", "PPID", "PWD", "RANDOM", "SECONDS", "SHELLOPTS", "SHLVL", "SRANDOM", "UID",
-})  # fmt: skip
 _PLAIN = frozenset(range(0x20, 0x7F)) | {0x09, 0x0A}
 _ESCAPES = {
     **{byte: b"\\%03o" % byte for byte in range(256) if byte not in _PLAIN},
@@ -186,18 +179,12 @@ def _exports(launch: Launch, root: bool) -> Iterator[bytes]:
     if not root and "HOME" not in launch.env:
         yield b"export HOME=%s" % quote(launch.workdir)
     for name, value in launch.env.items():
-        if _exportable(name):
+        if exportable(name):
             yield b"export %s=%s" % (name.encode(), quote(value))
 
 
-def _exportable(name: str) -> bool:
-    return _NAME.fullmatch(name) is not None and name not in _SHELLS_OWN
-
-
 def _become(launch: Launch, stdin: bool) -> bytes:
-    # What a shell cannot export, such as "a.b", env can set.
-    odd = [f"{name}={value}" for name, value in launch.env.items() if not _exportable(name)]
-    words = [*(["/usr/bin/env", "--", *odd] if odd else []), *launch.command]
+    words = with_odd_variables(launch.command, launch.env)
     source = b"<&4 4<&-" if stdin else b"</dev/null"
     return b"exec %s %s" % (b" ".join(map(quote, words)), source)
 

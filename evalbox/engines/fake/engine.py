@@ -23,6 +23,8 @@ from evalbox.engines.base import (
     SandboxInfo,
     Stream,
 )
+from evalbox.engines.execution import Exec, Execution, FileAccess
+from evalbox.engines.fake.execution import FakeExecution, FakeFiles
 from evalbox.engines.fake.host import KILLED, FakeHost, FakeState
 from evalbox.engines.fake.language import Behaviour, Break, CrashEngine, interpret
 from evalbox.errors import EngineError, ImageNotFound, SandboxGone
@@ -139,6 +141,8 @@ class FakeEngine:
         runners = list(self._runners.values())
         for runner in runners:
             runner.cancel()
+        for state in self.host.sandboxes.values():
+            state.end_executions()
         await asyncio.gather(*runners, return_exceptions=True)
 
     # --- for its sandboxes ---
@@ -163,6 +167,9 @@ class FakeEngine:
             runner = asyncio.get_running_loop().create_task(self._run(state))
             self._runners[state.id] = runner
             runner.add_done_callback(lambda _: self._runners.pop(state.id, None))
+
+    def execute(self, state: FakeState, program: Exec) -> FakeExecution:
+        return FakeExecution(state, program, self._sleep)
 
     def remove(self, sandbox_id: str) -> None:
         self.host.remove(sandbox_id)
@@ -242,6 +249,17 @@ class FakeSandbox:
     async def usage(self) -> Usage | None:
         self._engine.host.check()
         return None if self._state.gone else self._state.usage()
+
+    async def exec(self, program: Exec) -> Execution:
+        program.check()
+        self._check()
+        if self._state.exit is not None:
+            raise SandboxGone(f"the fake sandbox {self._state.id} has ended")
+        return self._engine.execute(self._state, program)
+
+    @property
+    def files(self) -> FileAccess:
+        return FakeFiles(self._state, self._check)
 
     async def kill(self) -> None:
         self._check()

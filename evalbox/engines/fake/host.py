@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from evalbox.domain.attempt import Usage
 from evalbox.engines.base import Chunk, Exit, Launch, Profile, Stream
@@ -24,6 +25,9 @@ from evalbox.engines.fake.language import (
     Write,
 )
 from evalbox.errors import EngineUnavailable
+
+if TYPE_CHECKING:
+    from evalbox.engines.fake.execution import FakeExecution
 
 KILLED = Exit(code=137, signal=9)
 OUT_OF_MEMORY = Exit(code=137, oom_killed=True)
@@ -56,6 +60,7 @@ class FakeState:
     command_exit: Exit | None = None
     exit: Exit | None = None
     gone: bool = False
+    executions: set[FakeExecution] = field(default_factory=set)
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
     async def change(self) -> None:
@@ -83,7 +88,12 @@ class FakeState:
             self.exit = how
             self.command_exit = self.command_exit or how
             self.memory = 0
+            self.end_executions()
             self.wake()
+
+    def end_executions(self) -> None:
+        for execution in list(self.executions):
+            execution.end(None)
 
     def end_command(self, how: Exit) -> None:
         self.command_exit = how
@@ -152,6 +162,7 @@ class FakeHost:
         state = self.sandboxes.pop(sandbox_id, None)
         if state is not None:
             state.gone = True
+            state.end_executions()
             state.wake()
 
     def advance(self, state: FakeState, now: float) -> float | None:

@@ -11,6 +11,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evalbox.domain.limits import MIB, Limits
 from evalbox.engines.base import Chunk, Exit, Stream
@@ -41,6 +42,9 @@ class Job:
                 data = os.read(pipe, PIECE)
             except BlockingIOError:
                 continue
+            except OSError:
+                # A terminal that nobody has open any more.
+                data = b""
             if data:
                 chunks.append(Chunk(stream, data))
             else:
@@ -86,7 +90,7 @@ def spawn(
             writers.callback(os.close, ends[stream])
         source = writers.enter_context((stdin or Path(os.devnull)).open("rb"))
         process = subprocess.Popen(
-            [*_limited(limits), *command],
+            [*limited(limits), *command],
             cwd=cwd,
             env=env,
             stdin=source,
@@ -98,7 +102,7 @@ def spawn(
         return Job(process, os.pidfd_open(process.pid), pipes)
 
 
-async def readable(pipes: Iterable[int], ended: asyncio.Future[Exit] | None = None) -> None:
+async def readable(pipes: Iterable[int], ended: asyncio.Future[Any] | None = None) -> None:
     """Waits until one of ``pipes`` has something to read, or ``ended`` is there."""
     loop = asyncio.get_running_loop()
     ready = loop.create_future()
@@ -129,7 +133,8 @@ def limiter() -> str:
     return found
 
 
-def _limited(limits: Limits) -> list[str]:
+def limited(limits: Limits) -> list[str]:
+    """The words before a command that is to run within its limits."""
     data = _at_most(resource.RLIMIT_DATA, limits.memory + _DATA_SLACK)
     size = _at_most(resource.RLIMIT_FSIZE, limits.disk)
     return [limiter(), f"--data={data}", f"--fsize={size}", "--core=0", "--"]

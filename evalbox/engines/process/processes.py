@@ -39,24 +39,24 @@ def marked() -> set[str]:
     return {mark for mark in marks if mark is not None}
 
 
-def find(sandbox_id: str, session: int | None = None) -> list[int]:
-    """The processes of a sandbox that are alive."""
-    return [pid for pid in _pids() if _belongs(pid, sandbox_id, session)]
+def find(mark: str, session: int | None = None, name: str = MARK) -> list[int]:
+    """The processes that are alive and bear ``mark``, in the variable ``name``."""
+    return [pid for pid in _pids() if _belongs(pid, f"{name}={mark}", session)]
 
 
-def kill_all(sandbox_id: str, session: int | None = None) -> bool:
+def kill_all(mark: str, session: int | None = None, name: str = MARK) -> bool:
     """Kills them, and what they beget meanwhile. False where some were still there at last."""
     until = time.monotonic() + PATIENCE
     # Looked for once more after the last: while a process becomes another program, its environment
     # is empty for a moment.
     for _ in range(2):
-        while pids := find(sandbox_id, session):
+        while pids := find(mark, session, name):
             if time.monotonic() > until:
                 return False
             # Stopped first, so that they do not multiply while the next is being killed.
             for how in (signal.SIGSTOP, signal.SIGKILL):
                 for pid in pids:
-                    _send(pid, how, sandbox_id, session)
+                    _send(pid, how, f"{name}={mark}", session)
             time.sleep(0.002)
         time.sleep(0.001)
     return True
@@ -130,9 +130,8 @@ def _environ(pid: int) -> bytes:
         return b""
 
 
-def _belongs(pid: int, sandbox_id: str, session: int | None) -> bool:
-    environ = _environ(pid)
-    if f"{MARK}={sandbox_id}".encode() in environ.split(b"\0"):
+def _belongs(pid: int, variable: str, session: int | None) -> bool:
+    if variable.encode() in _environ(pid).split(b"\0"):
         return True
     try:
         return session is not None and os.getsid(pid) == session and not _ended(pid)
@@ -146,13 +145,13 @@ def _ended(pid: int) -> bool:
     return status.rpartition(")")[2].split()[0] in {"Z", "X"}
 
 
-def _send(pid: int, how: signal.Signals, sandbox_id: str, session: int | None) -> None:
+def _send(pid: int, how: signal.Signals, variable: str, session: int | None) -> None:
     # Held by a descriptor and looked at again, a number that was given to another process
     # meanwhile is never hit.
     with contextlib.suppress(OSError):
         descriptor = os.pidfd_open(pid)
         try:
-            if _belongs(pid, sandbox_id, session):
+            if _belongs(pid, variable, session):
                 signal.pidfd_send_signal(descriptor, how)
         finally:
             os.close(descriptor)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import Executor
 from dataclasses import replace
@@ -13,7 +14,9 @@ from typing import Any
 
 from evalbox.domain.attempt import Usage
 from evalbox.engines.base import Chunk, Exit, Launch, Profile, Stream
-from evalbox.engines.process import archive, files, processes
+from evalbox.engines.execution import Exec, Execution
+from evalbox.engines.files import Files
+from evalbox.engines.process import archive, execution, files, processes
 from evalbox.engines.process.job import PIECE, Job, readable, spawn
 from evalbox.errors import EngineError, InvalidInput, SandboxGone
 
@@ -50,6 +53,7 @@ class ProcessSandbox:
         self._begun = asyncio.Event()
         self._exit: asyncio.Future[Exit] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._executions: weakref.WeakSet[execution.ProcessExecution] = weakref.WeakSet()
         self._usage = Usage()
         self._exhausted = False
         self._destroyed = False
@@ -111,6 +115,36 @@ class ProcessSandbox:
         await self._measure()
         return replace(self._usage, disk=await asyncio.to_thread(files.size, self._root))
 
+    async def exec(self, program: Exec) -> Execution:
+        program.check()
+        self._check()
+        if not self.running:
+            raise SandboxGone(f"the sandbox {self.id} has ended")
+        if program.user is not None:
+            raise InvalidInput(
+                "the process engine runs everything as the user that runs evalbox",
+                hint="leave the user out, or use --engine gvisor",
+                field="user",
+            )
+        workdir = files.beneath(self._root, program.workdir or self._profile.workdir)
+        if not program.workdir:
+            await asyncio.to_thread(workdir.mkdir, parents=True, exist_ok=True)
+        environment = self._environment(program.env, workdir)
+        limits = self._profile.limits
+        try:
+            made = await asyncio.to_thread(
+                execution.start, program, cwd=workdir, env=environment, limits=limits
+            )
+        except OSError as error:
+            raise EngineError(f"{self.id}: not started: {error}") from error
+        started = execution.ProcessExecution(*made)
+        self._executions.add(started)
+        return started
+
+    @property
+    def files(self) -> Files:
+        return Files(self.exec, self._finished, lambda path: str(files.beneath(self._root, path)))
+
     async def kill(self) -> None:
         await self._end()
 
@@ -125,6 +159,8 @@ class ProcessSandbox:
         """Lets go of everything but the process and its directory."""
         if self._starting is not None:
             await asyncio.wait({self._starting})
+        for one in list(self._executions):
+            one.let_go()
         if self._job is not None and self._job.pidfd >= 0:
             asyncio.get_running_loop().remove_reader(self._job.pidfd)
         tasks = list(self._tasks)
@@ -173,19 +209,22 @@ class ProcessSandbox:
                 for word in launch.command
             ],
             cwd=workdir,
-            env=self._environment(launch, workdir),
+            env=self._environment(launch.env, workdir),
             stdin=launch.stdin.source if launch.stdin else None,
             limits=self._profile.limits,
         )
 
-    def _environment(self, launch: Launch, workdir: Path) -> dict[str, str]:
+    async def _finished(self, work: Coroutine[Any, Any, None]) -> None:
+        await asyncio.shield(self._own(work))
+
+    def _environment(self, given: Mapping[str, str], workdir: Path) -> dict[str, str]:
         return {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(workdir),
             "LANG": "C.UTF-8",
             "TMPDIR": str(self._root / "tmp"),
             "EVALBOX_ROOT": str(self._root),
-            **launch.env,
+            **given,
             processes.MARK: self.id,
         }
 
