@@ -7,6 +7,7 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -24,7 +25,35 @@ F = TypeVar("F", bound=Callable[..., object])
 MAX_BODY = 4 * MIB
 #: Seconds for a whole body that is no upload, and of silence within one that is.
 _WHOLE, _SILENCE = 60.0, 60.0
+#: Seconds and bytes for what is left of a body that was refused.
+_DRAIN, MAX_DRAINED = 5.0, 16 * MIB
 _LIMIT = "evalbox_upload_limit"
+
+
+class Incoming:
+    """What a client sends. ``complete``: nothing more of the body is to come."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.complete = False
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        if message["type"] != "http.request" or not message.get("more_body", False):
+            self.complete = True
+        return message
+
+    async def drain(self) -> None:
+        """Reads away what is left, as far as it is little and comes soon.
+
+        Many clients send all before they look at the answer, and never see one that was followed
+        by the end of the connection.
+        """
+        size = 0
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_DRAIN):
+                while not self.complete and size < MAX_DRAINED:
+                    size += len((await self()).get("body", b""))
 
 
 class Vanished(Exception):
@@ -57,7 +86,7 @@ class Bodies:
     def __init__(self, routes: Iterable[APIRoute], prefix: str) -> None:
         self._prefix = prefix
         self._uploads = [
-            _Upload(frozenset(route.methods), route.path_regex, limit)
+            _Upload(frozenset(route.methods or ()), route.path_regex, limit)
             for route in routes
             if (limit := getattr(route.endpoint, _LIMIT, 0))
         ]
@@ -69,11 +98,10 @@ class Bodies:
         the first three are raised while it is read, and at its end.
         """
         limit = self._limit_of(scope)
-        announced = Headers(scope=scope).get("content-length", "")
-        if announced.isdigit() and int(announced) > (limit or MAX_BODY):
+        if announced(scope) > (limit or MAX_BODY):
             raise _too_large(limit or MAX_BODY)
         if limit:
-            return Metered(receive, limit, signed)
+            return _Metered(receive, limit, signed)
         return await _whole(receive, signed)
 
     def _limit_of(self, scope: Scope) -> int:
@@ -109,15 +137,14 @@ async def _whole(receive: Receive, signed: str | None) -> Receive:
     return replay
 
 
-class Metered:
-    """A body that is passed on as it comes. ``complete``: all of it has."""
+class _Metered:
+    """A body that is passed on as it comes."""
 
     def __init__(self, receive: Receive, limit: int, signed: str | None) -> None:
         self._receive = receive
         self._limit = limit
         self._signed = signed
         self._size = 0
-        self.complete = False
         self._digest = hashlib.sha256() if signed is not None else None
 
     async def __call__(self) -> Message:
@@ -132,12 +159,17 @@ class Metered:
         self._size += len(data)
         if self._size > self._limit:
             raise _too_large(self._limit)
-        self.complete = not message.get("more_body", False)
         if self._digest is not None and self._signed is not None:
             self._digest.update(data)
-            if self.complete:
+            if not message.get("more_body", False):
                 _compare(self._digest.hexdigest(), self._signed)
         return message
+
+
+def announced(scope: Scope) -> int:
+    """How many bytes the client says that it sends; 0 where it does not."""
+    text = Headers(scope=scope).get("content-length", "")
+    return int(text) if text.isdigit() else 0
 
 
 def _compare(found: str, signed: str) -> None:

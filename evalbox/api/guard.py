@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evalbox.api import problems
 from evalbox.api.auth import Identification, address_of, unauthenticated
-from evalbox.api.bodies import Bodies, Metered, Vanished
+from evalbox.api.bodies import MAX_DRAINED, Bodies, Incoming, Vanished, announced
 from evalbox.api.buckets import Taken
 from evalbox.api.throttle import Throttle
 from evalbox.domain.access import Principal
@@ -60,17 +60,19 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self._app(scope, receive, send)
             return
+        incoming = Incoming(receive)
         try:
-            admitted = await self._admit(scope, receive)
+            admitted = await self._admit(scope, incoming)
         except Vanished:
             return
         except EvalboxError as error:
             refused = await self._refused(error, scope)
-            await _answer(refused, scope, receive, send)
+            await _answer(refused, scope, incoming, send)
             return
         actor = _actor(admitted.principal, scope)
         with acting(actor), bound(actor=actor.name):
-            await self._app(scope, admitted.receive, self._sending(send, scope, admitted, actor))
+            sending = self._sending(send, scope, admitted, actor, incoming)
+            await self._app(scope, admitted.receive, sending)
 
     async def _admit(self, scope: Scope, receive: Receive) -> _Admitted:
         _check_size(scope)
@@ -101,15 +103,19 @@ class Guard:
             method = scope.get("method", "WEBSOCKET")
             await self._keys.refused(actor, f"{method} {scope['path'][:_TOLD]}", code)
 
-    def _sending(self, send: Send, scope: Scope, admitted: _Admitted, actor: Actor) -> Send:
+    def _sending(
+        self, send: Send, scope: Scope, admitted: _Admitted, actor: Actor, incoming: Incoming
+    ) -> Send:
         async def sending(message: Message) -> None:
             status = message.get("status")
             if status is not None:
                 headers = MutableHeaders(scope=message)
                 if admitted.taken is not None and admitted.principal is not None:
                     self._throttle.tell(headers, admitted.taken)
-                if isinstance(admitted.receive, Metered) and not admitted.receive.complete:
-                    headers["Connection"] = "close"
+                if scope["type"] == "http" and not incoming.complete:
+                    await incoming.drain()
+                    if not incoming.complete:
+                        headers["Connection"] = "close"
                 if status in _DENIED:
                     await self._audit(scope, actor, _DENIED[status])
             await send(message)
@@ -126,14 +132,16 @@ def _actor(principal: Principal | None, scope: Scope) -> Actor:
     return Actor(name, principal.source, request_id)
 
 
-async def _answer(error: EvalboxError, scope: Scope, receive: Receive, send: Send) -> None:
+async def _answer(error: EvalboxError, scope: Scope, incoming: Incoming, send: Send) -> None:
     request_id = str(scope.get("evalbox.request_id", ""))
     answer = problems.response(error, request_id=request_id)
-    given = Headers(scope=scope)
-    if "content-length" in given or "transfer-encoding" in given:
-        # What is still to come of the body would else be waited for.
-        answer.headers["Connection"] = "close"
-    await answer(scope, receive, send)
+    if scope["type"] == "http":
+        if announced(scope) <= MAX_DRAINED:
+            await incoming.drain()
+        if not incoming.complete:
+            # What is still to come would else be waited for.
+            answer.headers["Connection"] = "close"
+    await answer(scope, incoming, send)
 
 
 def _check_size(scope: Scope) -> None:

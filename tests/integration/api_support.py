@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from recovery_support import settings_in
 
+from evalbox.api.app import Application
 from evalbox.config.settings import Settings
 from evalbox.domain.access import Scope
 from evalbox.domain.clock import Clock
@@ -29,6 +30,7 @@ class Served:
     box: LocalBox
     settings: Settings
     port: int
+    application: Application
 
     @property
     def url(self) -> str:
@@ -63,8 +65,8 @@ async def served(
     try:
         listener = listen_tcp("127.0.0.1", 0)
         port = listener.getsockname()[1]
-        async with Serving(box, settings, listener=listener):
-            yield Served(box, settings, port)
+        async with Serving(box, settings, listener=listener, clock=clock) as serving:
+            yield Served(box, settings, port, serving._application)
     finally:
         await box.close(drain=0)
         await engine.close()
