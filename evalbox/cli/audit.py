@@ -18,7 +18,7 @@ _WIDTH = 40
 
 @click.group("audit", cls=Group, default="ls")
 def audit_command() -> None:
-    """See who did what, and check that nobody changed the record of it."""
+    """See who did what, and check the record of it."""
 
 
 @audit_command.command("ls")

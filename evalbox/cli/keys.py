@@ -18,7 +18,7 @@ from evalbox.wire import access
 
 @click.group("keys", cls=Group, default="ls")
 def keys_command() -> None:
-    """Create, list and revoke the keys with which the box is used over TCP."""
+    """Create, list and revoke the keys of the API."""
 
 
 @keys_command.command("create")

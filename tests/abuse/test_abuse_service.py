@@ -32,7 +32,7 @@ WHOLE = b"".join(b"line %d\n" % number for number in range(LINES))
 def service(data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
     """A process that runs the queue; killed at the end, if it has not been."""
     process = subprocess.Popen(
-        [*EVALBOX, "--data-dir", str(data_dir), "--serve"],
+        [*EVALBOX, "--data-dir", str(data_dir), "--serve", "--port", "0"],
         env={**os.environ, "EVALBOX_WARM": "0", "EVALBOX_DISK_FREE": "1m", "EVALBOX_SLOTS": "4"},
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip

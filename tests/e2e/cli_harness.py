@@ -48,6 +48,8 @@ class Cli:
             "HOME": str(directory),
             "EVALBOX_DATA_DIR": str(self.data),
             "TMPDIR": str(directory),
+            # Services of several tests, and of whoever works here, run side by side.
+            "EVALBOX_PORT": "0",
             **{key: value for key, value in os.environ.items() if key.startswith("COVERAGE")},
         }
         if engine is not None:

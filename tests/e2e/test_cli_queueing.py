@@ -136,14 +136,14 @@ def test_queue(cli: Cli) -> None:
 def test_serve_runs_the_queue_until_it_is_told_to_stop(cli: Cli) -> None:
     serving = cli.start("--log-level", "error", "--serve")
     assert serving.stderr is not None
-    assert b"runs the queue" in serving.stderr.readline()
+    assert b"serves on" in serving.stderr.readline()
     submitted = cli("submit", "--", "echo", "hi")
     assert submitted.err == b""
     assert cli("wait", submitted.text.strip()).code == 0
     second = cli.start("--serve")
     assert second.stderr is not None
     said = second.stderr.readline() + second.stderr.readline()
-    assert b"stands by" in said
+    assert b"standing by" in said
     assert finish(serving, signal.SIGTERM).code == 0
     assert cli("run", "--", "true").code == 0
     assert finish(second, signal.SIGINT).code == 0

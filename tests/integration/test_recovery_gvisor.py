@@ -28,6 +28,7 @@ _ENVIRONMENT = {
     "EVALBOX_MEMORY_PERCENT": "100",
     "EVALBOX_LOAD_PER_CORE": "1000",
     "EVALBOX_DISK_FREE": "1m",
+    "EVALBOX_PORT": "0",
     "EVALBOX_CONFIG": os.devnull,
 }
 
