@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.types import ASGIApp
@@ -11,9 +13,11 @@ from evalbox.api import problems
 from evalbox.api.auth import Trusted
 from evalbox.api.bodies import Bodies
 from evalbox.api.context import Context
+from evalbox.api.feed.hub import Hub
 from evalbox.api.guard import Guard
 from evalbox.api.middleware import Envelope
 from evalbox.api.openapi import Api
+from evalbox.api.queries import known_queries
 from evalbox.api.routes import (
     artifacts,
     audit,
@@ -25,14 +29,19 @@ from evalbox.api.routes import (
     health,
     host,
     keys,
+    live,
+    metrics,
     output,
     queue,
+    webhooks,
 )
 from evalbox.api.throttle import Throttle
+from evalbox.api.watch import Watch, Watched
 from evalbox.config.settings import Settings
 from evalbox.domain.clock import Clock, SystemClock
 from evalbox.service.authentication import Authentication
 from evalbox.service.box import Box
+from evalbox.service.metrics import Metrics
 
 PREFIX = "/api/v1"
 #: Whatever may once come to stand below it needs a key.
@@ -53,10 +62,12 @@ _ROUTERS = (
     batches.router,
     queue.router,
     events.router,
+    live.router,
     host.router,
     backups.router,
     keys.router,
     audit.router,
+    webhooks.router,
 )
 
 
@@ -64,7 +75,7 @@ class Application:
     """The API of ``box``, which stays the caller's to close, with what works behind it.
 
     ``for_network`` asks for keys (without ``authentication`` it knows none); ``for_socket`` takes
-    whoever may open it for the owner.
+    whoever may open it for the owner. ``metrics`` are what the box itself counts.
     """
 
     def __init__(
@@ -74,20 +85,34 @@ class Application:
         *,
         authentication: Authentication | None = None,
         clock: Clock | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
-        context = Context(box, settings, clock or SystemClock())
+        clock = clock or SystemClock()
+        self._watch = Watch(clock, PREFIX, metrics)
+        context = Context(box, settings, clock, self._watch)
+        self._hub = Hub(box)
         self.api = _fastapi(context, authentication)
+        self.api.state.hub = self._hub
         self.for_network: ASGIApp = self.api
         self.for_socket: ASGIApp = Trusted(self.api)
 
     async def start(self) -> None:
         """Begins what works beside requests."""
+        await self._watch.start()
+        await self._hub.start()
 
     async def stop(self) -> None:
         """Ends every stream, and what works beside requests."""
+        await self._hub.stop()
+        await self._watch.stop()
 
 
-def _fastapi(context: Context, authentication: Authentication | None) -> Api:
+def openapi() -> dict[str, Any]:
+    """The OpenAPI document, which is the same for every box."""
+    return _routed().openapi()
+
+
+def _routed() -> Api:
     app = Api(
         title="evalbox",
         version=__version__,
@@ -99,13 +124,19 @@ def _fastapi(context: Context, authentication: Authentication | None) -> Api:
         generate_unique_id_function=lambda route: route.name,
         separate_input_output_schemas=False,
     )
-    app.state.context = context
-    problems.install(app)
-    versioned = APIRouter(prefix=PREFIX)
+    versioned = APIRouter(prefix=PREFIX, dependencies=[known_queries])
     for router in _ROUTERS:
         versioned.include_router(router)
     app.include_router(versioned)
     app.include_router(health.router)
+    app.include_router(metrics.router)
+    return app
+
+
+def _fastapi(context: Context, authentication: Authentication | None) -> Api:
+    app = _routed()
+    app.state.context = context
+    problems.install(app)
     routes = [route for router in _ROUTERS for route in router.routes]
     app.add_middleware(
         Guard,
@@ -114,5 +145,6 @@ def _fastapi(context: Context, authentication: Authentication | None) -> Api:
         bodies=Bodies([route for route in routes if isinstance(route, APIRoute)], PREFIX),
         keys=authentication,
     )
+    app.add_middleware(Watched, watch=context.watch)
     app.add_middleware(Envelope)
     return app

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, Strict
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
 from evalbox.domain.admissible import MAX_ARTIFACTS, MAX_AT_ONCE, MAX_INPUTS
 from evalbox.domain.evaluation import Network
@@ -15,13 +15,26 @@ from evalbox.domain.text import MAX_TEXT
 
 Whole = Annotated[int, Strict()]
 Number = Annotated[float, Strict()]
+Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 PriorityName = Literal["high", "normal", "low"]
 
 
+def _plain(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, data: object) -> object:
+        """JSON does not tell 2 from 2.0."""
+        if not isinstance(data, dict):
+            return data
+        return {name: _plain(value) for name, value in data.items()}
 
 
 class LimitsBody(Body):

@@ -1,4 +1,4 @@
-"""The OpenAPI document: what FastAPI makes of the routes, and the failures that all of them share."""
+"""The OpenAPI document: what FastAPI makes of the routes, and the failures that they share."""
 
 from __future__ import annotations
 

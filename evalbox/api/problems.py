@@ -7,9 +7,10 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request
-from fastapi.exceptions import RequestValidationError
+from fastapi.exceptions import RequestValidationError, WebSocketRequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 
 from evalbox import errors
 from evalbox.errors import EvalboxError, InvalidInput
@@ -66,6 +67,7 @@ def install(app: FastAPI) -> None:
     """Makes every failure of ``app`` a problem."""
     app.add_exception_handler(EvalboxError, _known)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(WebSocketRequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
 
 
@@ -82,7 +84,8 @@ async def _known(request: Request, error: Exception) -> ProblemResponse:
 
 
 async def _invalid(request: Request, error: Exception) -> ProblemResponse:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - it is registered for no other
+    # It is registered for no others.
+    assert isinstance(error, RequestValidationError | WebSocketRequestValidationError)  # noqa: S101
     found = [_told(item) for item in error.errors()[:20]]
     first = found[0] if found else {"field": "", "reason": "cannot be read"}
     named = f"{first['field']}: " if first["field"] else ""
@@ -107,6 +110,16 @@ async def _http(request: Request, error: Exception) -> ProblemResponse:
     known = EvalboxError(f"{request.method} {request.url.path}: {phrase}")
     document = problem(known, error.status_code, request_id=request_id(request))
     document |= {"code": phrase.replace(" ", "_"), "title": phrase, "type": "about:blank"}
-    return ProblemResponse(
-        document, status_code=error.status_code, headers=dict(error.headers or {})
-    )
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(sorted(_methods(request)))
+    return ProblemResponse(document, status_code=error.status_code, headers=headers)
+
+
+def _methods(request: Request) -> set[str]:
+    """Every method that the path knows; the router tells those of the first route alone."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= getattr(route, "methods", None) or set()
+    return found

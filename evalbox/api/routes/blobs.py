@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
-from pathlib import Path
+from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, Request
 
 from evalbox.api.auth import requires
 from evalbox.api.bodies import upload
-from evalbox.api.context import TheBox
+from evalbox.api.context import TheContext
 from evalbox.domain.access import Scope
 from evalbox.domain.limits import GIB
 from evalbox.errors import InvalidInput
+from evalbox.service.spool import spooled
 from evalbox.wire.shapes import BlobDocument
 
 router = APIRouter(prefix="/blobs", tags=["blobs"])
@@ -21,7 +20,8 @@ router = APIRouter(prefix="/blobs", tags=["blobs"])
 MAX_BLOB = 1 * GIB
 _BODY = {
     "requestBody": {
-        "required": True,
+        # What is empty is a content, too.
+        "required": False,
         "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
     }
 }
@@ -29,23 +29,21 @@ _BODY = {
 
 @router.post("", status_code=201, dependencies=[requires(Scope.SUBMIT)], openapi_extra=_BODY)
 @upload(MAX_BLOB)
-async def upload_blob(request: Request, box: TheBox) -> BlobDocument:
+async def upload_blob(request: Request, context: TheContext) -> BlobDocument:
     """Keeps the body, of at most 1 GiB, under the SHA-256 of its content.
 
     What no evaluation comes to need is forgotten after a day.
     """
-    with tempfile.NamedTemporaryFile(prefix="evalbox-upload-") as file:
-        await _receive(request, file)
-        blob, size = await box.upload(Path(file.name))
+    async with spooled(_pieces(request), context.settings.data_dir) as file:
+        blob, size = await context.box.upload(file)
     return {"blob": blob, "size": size}
 
 
-async def _receive(request: Request, file: tempfile._TemporaryFileWrapper[bytes]) -> None:
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
     announced = request.headers.get("content-length", "")
     size = 0
     async for data in request.stream():
         size += len(data)
-        await asyncio.to_thread(file.write, data)
+        yield data
     if announced.isdigit() and size != int(announced):
         raise InvalidInput("the upload broke off", hint="send it again")
-    await asyncio.to_thread(file.flush)

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox
-from evalbox.api.models import Body, Text
+from evalbox.api.models import Body, Flag, Text
 from evalbox.api.moments import moment
 from evalbox.domain.access import Scope
 from evalbox.wire import access
@@ -24,7 +24,7 @@ class KeyBody(Body):
     name: Text
     scopes: list[Scope] = Field(min_length=1, max_length=3)
     expires_at: str | None = None
-    signing: bool = False
+    signing: Flag = False
 
 
 @router.post("", status_code=201)
