@@ -1,4 +1,4 @@
-"""HTTP/1.1 as uvicorn speaks it, with bounds on what a client may do before it is known."""
+"""HTTP/1.1 and WebSockets as uvicorn speaks them, with bounds on what a client may do."""
 
 from __future__ import annotations
 
@@ -7,16 +7,70 @@ import json
 from http import HTTPStatus
 from typing import Any
 
+from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from evalbox.errors import EvalboxError, InvalidInput, TooLarge
 from evalbox.wire.problem import MEDIA_TYPE, problem
 
 #: Bytes and seconds that the head of a request may take.
 MAX_HEAD, HEAD_SECONDS = 64 << 10, 30.0
+#: Seconds that a client may leave what it was sent unread, once there is no room for more.
+PATIENCE = 30.0
 
 
-class BoundedProtocol(HttpToolsProtocol):
+class Patience:
+    """Cuts off a client that does not take what it asked for; who reads slowly is waited for."""
+
+    loop: asyncio.AbstractEventLoop
+    transport: asyncio.Transport
+    _stalled: asyncio.TimerHandle | None = None
+
+    @property
+    def stalled(self) -> bool:
+        return self._stalled is not None
+
+    def pause_writing(self) -> None:
+        self._stalled = self.loop.call_later(PATIENCE, self.transport.abort)
+        super().pause_writing()  # type: ignore[misc]
+
+    def resume_writing(self) -> None:
+        self._unstall()
+        super().resume_writing()  # type: ignore[misc]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._unstall()
+        super().connection_lost(exc)  # type: ignore[misc]
+
+    def _unstall(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None
+
+
+class PatientWebSocket(Patience, WebSocketsSansIOProtocol):
+    """Its own way with text that is none would be a traceback in the log."""
+
+    def send_receive_event_to_app(self) -> None:
+        if self.curr_msg_data_type == "text":
+            try:
+                b"".join(self.frames).decode()
+            except UnicodeDecodeError:
+                self.frames = []
+                self.conn.fail(1007, "text has to be UTF-8")
+                self.handle_parser_exception()
+                return
+        super().send_receive_event_to_app()
+
+    async def send(self, message: ASGISendEvent) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            # A handshake that was declined is over too; it would be called a mistake in the log.
+            self.handshake_complete = True
+
+
+class BoundedProtocol(Patience, HttpToolsProtocol):
     """Its parser would collect a head without end, and wait for it for ever."""
 
     _head_bytes = 0

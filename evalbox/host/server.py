@@ -11,7 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from evalbox.errors import ServiceError
-from evalbox.host.protocol import BoundedProtocol
+from evalbox.host.protocol import BoundedProtocol, Patience, PatientWebSocket
 
 #: Seconds that requests under way get when the service stops; streams are ended before.
 _GRACE = 3
@@ -42,7 +42,7 @@ class Server:
             uvicorn.Config(
                 app,
                 http=BoundedProtocol,
-                ws="websockets-sansio",
+                ws=PatientWebSocket,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -70,6 +70,10 @@ class Server:
 
     async def stop(self) -> None:
         """Takes no more requests, and lets those under way end within a few seconds."""
+        for connection in list(self._server.server_state.connections):
+            # Its request could end only once the client reads.
+            if isinstance(connection, Patience) and connection.stalled:
+                connection.transport.abort()
         self._server.should_exit = True
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)

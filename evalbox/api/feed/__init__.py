@@ -1,0 +1,1 @@
+"""The live feed: the log of events, read once for all who follow it."""
