@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 from starlette.requests import HTTPConnection
 
+from evalbox.api.watch import Watch
 from evalbox.config.settings import Settings
 from evalbox.domain.clock import Clock
 from evalbox.service.box import Box
@@ -20,6 +21,7 @@ class Context:
     box: Box
     settings: Settings
     clock: Clock
+    watch: Watch
 
 
 def context_of(connection: HTTPConnection) -> Context:
@@ -31,5 +33,14 @@ def box_of(connection: HTTPConnection) -> Box:
     return context_of(connection).box
 
 
-TheContext = Annotated[Context, Depends(context_of)]
-TheBox = Annotated[Box, Depends(box_of)]
+# Coroutines: FastAPI takes a thread for each plain function.
+async def _context(connection: HTTPConnection) -> Context:
+    return context_of(connection)
+
+
+async def _box(connection: HTTPConnection) -> Box:
+    return box_of(connection)
+
+
+TheContext = Annotated[Context, Depends(_context)]
+TheBox = Annotated[Box, Depends(_box)]

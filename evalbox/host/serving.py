@@ -31,7 +31,11 @@ class Serving:
     ) -> None:
         self._settings = settings
         self._application = Application(
-            box, settings, authentication=box.authentication, clock=clock
+            box,
+            settings,
+            authentication=box.authentication,
+            clock=clock,
+            metrics=box.metrics,
         )
         self._listener = listener
         self._servers: list[Server] = []

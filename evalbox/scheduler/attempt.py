@@ -33,6 +33,7 @@ from evalbox.errors import (
     StoreError,
 )
 from evalbox.monitor.sandboxes import SandboxSampler
+from evalbox.scheduler.account import Account, AttemptMeters
 from evalbox.scheduler.following import Following, following, queue_again
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
@@ -70,6 +71,7 @@ class Surroundings:
     pool: WarmPool
     sampler: SandboxSampler
     clock: Clock
+    meters: AttemptMeters
     chance: Callable[[], float] = random.random
 
 
@@ -93,6 +95,7 @@ class AttemptRun:
         self.number = evaluation.attempts
         limit, clock = evaluation.spec.limits.output, around.clock
         self.transcript = Transcript(around.store, self.key, limit, clock)
+        self._account = Account(around.meters, clock, evaluation, adopted)
         self._around = around
         self._gate = gate
         self._adopted = adopted
@@ -137,6 +140,7 @@ class AttemptRun:
             self.stop(Outcome.DISK_LIMIT)
 
     async def run(self) -> None:
+        self._account.claimed()
         try:
             try:
                 verdict = await self._verdict()
@@ -181,7 +185,10 @@ class AttemptRun:
         try:
             async with asyncio.timeout(deadline) as self._scope:
                 sandbox = await self._start()
-                return None if self._cause else await self._supervise(sandbox)
+                if self._cause:
+                    return None
+                with self._account.phase("run"):
+                    return await self._supervise(sandbox)
         except TimeoutError:
             if self._cause is not None:
                 return None
@@ -244,7 +251,9 @@ class AttemptRun:
         labels = {LABEL_EVALUATION: self.evaluation.id, LABEL_ATTEMPT: str(self.number)}
         name = f"{self.evaluation.short_id}-{self.number}"
         while True:
-            sandbox, warm = await self._around.pool.acquire(self._gate, profile, labels, name)
+            with self._account.phase("sandbox"):
+                sandbox, warm = await self._around.pool.acquire(self._gate, profile, labels, name)
+            self._account.took(warm=warm)
             self._sandbox = sandbox
             try:
                 await self._begin(sandbox, image, warm=warm)
@@ -257,8 +266,9 @@ class AttemptRun:
                     await sandbox.destroy()
 
     async def _begin(self, sandbox: Sandbox, image: Image, *, warm: bool) -> None:
-        launch = await self._launch()
-        await sandbox.prepare(launch)
+        with self._account.phase("files"):
+            launch = await self._launch()
+            await sandbox.prepare(launch)
         # Durable before the launch: after a crash the sandbox is found by this record, and
         # launching it again is harmless.
         self._begun = True
@@ -272,7 +282,9 @@ class AttemptRun:
         if not owned:
             self._cause = self._cause or Outcome.CANCELLED
             return
-        await sandbox.launch(launch)
+        with self._account.phase("launch"):
+            await sandbox.launch(launch)
+        self._account.launched(warm=warm)
 
     async def _launch(self) -> Launch:
         spec = self.evaluation.spec
@@ -393,7 +405,9 @@ class AttemptRun:
             chance=chance,
             outage=self._outage,
         )
-        recorded = await insist(lambda: self._finish(verdict, after))
+        with self._account.phase("verdict"):
+            recorded = await insist(lambda: self._finish(verdict, after))
+        self._account.ended(verdict, self._usage, self.transcript)
         self.transcript.tell()
         log.info("ended", outcome=verdict.outcome, reason=verdict.reason, recorded=recorded)
 
@@ -456,8 +470,9 @@ class AttemptRun:
         if sandbox is None:
             return
         try:
-            async with asyncio.timeout(DESTROY_DEADLINE):
-                await sandbox.destroy()
+            with self._account.phase("destroy"):
+                async with asyncio.timeout(DESTROY_DEADLINE):
+                    await sandbox.destroy()
         except (EngineError, TimeoutError) as error:
             # It carries our label: the tidying before the gate opens again finds it.
             self._sandbox = None

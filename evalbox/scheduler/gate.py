@@ -26,8 +26,9 @@ _PATIENCE = 10.0
 class Gate:
     """Shut and opened for one engine.
 
-    ``reason`` says in words why it is shut. ``tidy`` is called each time before it opens, with the
-    engine answering and nothing being created. ``sleep`` is injected for tests.
+    ``reason`` says in words why it is shut, ``errors`` counts what failed. ``tidy`` is
+    called each time before it opens, with the engine answering and nothing being created.
+    ``sleep`` is injected for tests.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Gate:
     ) -> None:
         self.engine = engine
         self.reason = "the engine is being checked"
+        self.errors = 0
         self._tidy = tidy
         self._on_change = on_change
         self._sleep = sleep
@@ -100,6 +102,7 @@ class Gate:
 
     def failed(self, error: EngineError) -> None:
         """Counts an infra error; shuts the gate where the engine is down or keeps failing."""
+        self.errors += 1
         self._failures += 1
         if isinstance(error, EngineUnavailable) or self._failures >= FAILURES_TO_SHUT:
             self._shut(error.message)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from evalbox.domain.state import State
 from evalbox.engines.base import Engine, Profile
 from evalbox.errors import EvalboxError, StoreError
 from evalbox.monitor.sandboxes import SandboxSampler
+from evalbox.scheduler.account import AttemptMeters
 from evalbox.scheduler.admission import Budget, HostState, admit
 from evalbox.scheduler.attempt import AttemptRun, Surroundings, insist
 from evalbox.scheduler.gate import Gate
@@ -65,7 +66,8 @@ class Scheduler:
         self._sampler = SandboxSampler(self._sampled, clock=clock, interval=_SAMPLING)
         self._samples: list[tuple[str, int, float, Usage]] = []
         self._sampled_at: dict[tuple[str, int], float] = {}
-        self._around = Surroundings(store, self.pool, self._sampler, clock)
+        self.meters = AttemptMeters()
+        self._around = Surroundings(store, self.pool, self._sampler, clock, self.meters)
         self._gates: dict[str, Gate] = {}
         # An attempt may still be tidying up when the next one of its evaluation begins.
         self._runs: dict[tuple[str, int], AttemptRun] = {}
@@ -87,6 +89,11 @@ class Scheduler:
     @property
     def slots(self) -> int:
         return self._slots
+
+    @property
+    def gates(self) -> Mapping[str, Gate]:
+        """By the names of the engines that have been asked for."""
+        return self._gates
 
     def run_of(self, evaluation_id: str) -> AttemptRun | None:
         """The attempt under way in this process, if there is one."""
@@ -226,6 +233,10 @@ class Scheduler:
     def held_engines(self) -> frozenset[str]:
         """Those whose gate is shut."""
         return frozenset(name for name, gate in self._gates.items() if not gate.is_open)
+
+    def shut_engines(self) -> dict[str, str]:
+        """Those whose gate is shut, each with the reason."""
+        return {name: gate.reason for name, gate in self._gates.items() if not gate.is_open}
 
     def _budget(self) -> Budget:
         limits = [run.evaluation.spec.limits for run in self._runs.values()]

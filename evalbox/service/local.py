@@ -42,6 +42,7 @@ from evalbox.service.endings import Endings
 from evalbox.service.images import Images
 from evalbox.service.keys import LocalKeys
 from evalbox.service.local_images import LocalImages
+from evalbox.service.metrics import Metrics
 from evalbox.service.worker import Worker
 from evalbox.store.outputs import read_output
 from evalbox.store.store import Store
@@ -65,6 +66,7 @@ class LocalBox:
         self._clock = clock
         self._endings = Endings(store)
         self.authentication = Authentication(store, clock)
+        self.metrics = Metrics(store, settings, clock, lambda: self._worker)
         self._engines: dict[str, Engine] = {}
         self._made: list[Engine] = []
         self._worker: Worker | None = None

@@ -36,6 +36,7 @@ from evalbox.store.sqlite import (
     open_writer,
     translate,
 )
+from evalbox.store.statistics import Statistics
 from evalbox.store.submission import Submission
 from evalbox.store.vault import Vault
 from evalbox.store.writer import Writer
@@ -46,7 +47,7 @@ _READERS = 2
 
 class Store(
     Submission, Queue, Attempts, Evaluations, Batches, Events, Samples, Outputs, Catalogue,
-    Removal, Backup, Environments, Keys, AuditLog,
+    Removal, Backup, Environments, Keys, AuditLog, Statistics,
 ):  # fmt: skip
     """A data directory: the database, the blobs, the files of the attempts.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from typing import Any, TypeVar
 
 from evalbox.errors import StoreError
 from evalbox.store.sqlite import BUSY, LOCKED, Connection, Error, Thread, error_code, translate
+from evalbox.telemetry.metrics import Histogram, Reading, gauge
 
 T = TypeVar("T")
 Work = Callable[[Connection], T]
@@ -49,6 +51,9 @@ class Writer:
         self._waiting: deque[_Item] = deque()
         self._wake = asyncio.Event()
         self._closing = False
+        self._commits = Histogram(
+            "store_commit_seconds", "How long a durable commit took, and what was written in it."
+        )
         self._task = asyncio.create_task(self._serve(), name="evalbox store writer")
 
     async def run(self, work: Work[T], *, undo: Callable[[T], Work[None]] | None = None) -> T:
@@ -69,6 +74,13 @@ class Writer:
             if undo is not None and not future.cancelled() and future.exception() is None:
                 self._take_back(undo, future.result())
             raise
+
+    def readings(self) -> list[Reading]:
+        waiting = len(self._waiting)
+        return [
+            self._commits.read(),
+            gauge("store_writes_waiting", "Writes that wait for the next commit.", waiting),
+        ]
 
     async def close(self) -> None:
         """Writes what is waiting, then closes the connection."""
@@ -116,10 +128,12 @@ class Writer:
 
     async def _commit(self, group: list[_Item]) -> None:
         works = [item.work for item in group]
+        began = time.perf_counter()
         try:
             results, seq = await self._thread.run(lambda conn: _run_group(conn, works))
         except Exception as error:
             results, seq = [_Result(error=error) for _ in group], None
+        self._commits.observe(time.perf_counter() - began)
         for item, result in zip(group, results, strict=True):
             self._settle(item, result)
         if seq is not None:

@@ -56,12 +56,17 @@ class Served:
 
 @asynccontextmanager
 async def served(
-    directory: Path, *, clock: Clock | None = None, work: bool = False, **changes: Any
+    directory: Path,
+    *,
+    clock: Clock | None = None,
+    work: bool = False,
+    pool: int = 0,
+    **changes: Any,
 ) -> AsyncIterator[Served]:
-    """A box on the fake engine, served."""
+    """A box on the fake engine, served. ``pool`` is the size of its warm pool."""
     settings = replace(settings_in(directory), **changes)
     engine = FakeEngine()
-    box = await LocalBox.open(settings, work=work, engines=[engine], clock=clock)
+    box = await LocalBox.open(settings, work=work, warm=pool, engines=[engine], clock=clock)
     try:
         listener = listen_tcp("127.0.0.1", 0)
         port = listener.getsockname()[1]

@@ -1,0 +1,32 @@
+"""``/metrics``, for Prometheus."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Response
+
+from evalbox.api.auth import requires
+from evalbox.api.context import TheContext
+from evalbox.domain.access import Scope
+from evalbox.telemetry.metrics import Reading
+
+router = APIRouter(tags=["health"])
+
+
+# Its format is not that of the API, and its readers know its address.
+@router.get("/metrics", dependencies=[requires(Scope.READ)], include_in_schema=False)
+async def metrics(context: TheContext, accept: Annotated[str, Header()] = "") -> Response:
+    """What the service has counted since it began, and how it stands."""
+    readings = await context.watch.read()
+    content, media_type = await asyncio.to_thread(_text, readings, accept)
+    return Response(content, headers={"Content-Type": media_type})
+
+
+def _text(readings: Sequence[Reading], accept: str) -> tuple[bytes, str]:
+    # Loaded by the first who asks, where that holds up nobody else.
+    from evalbox.telemetry.exposition import expose
+
+    return expose(readings, accept)
