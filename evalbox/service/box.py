@@ -20,6 +20,7 @@ from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
 from evalbox.service.images import Images
+from evalbox.service.webhooks import Webhooks
 
 
 class Keys(Protocol):
@@ -175,6 +176,9 @@ class Box(Protocol):
 
     @property
     def audit(self) -> Audit: ...
+
+    @property
+    def webhooks(self) -> Webhooks: ...
 
     async def backup(self, target: Path) -> None: ...
 

@@ -16,6 +16,8 @@ from evalbox.monitor.host import HostMonitor, HostSampler
 from evalbox.scheduler.admission import HostState
 from evalbox.scheduler.attempt import AttemptRun
 from evalbox.scheduler.scheduler import Scheduler
+from evalbox.service.alerts import Alerts, Watched
+from evalbox.service.deliveries import Deliveries
 from evalbox.store.store import Store
 from evalbox.telemetry.logs import get_logger
 
@@ -25,6 +27,8 @@ log = get_logger(__name__)
 _STANDBY = 0.5
 #: Seconds between measurements of the host that are kept.
 _HOST_HISTORY = 10.0
+#: Seconds for which webhooks are still told what has just ended.
+_LAST_MESSAGES = 5.0
 #: Seconds between collections of files that nothing refers to.
 _GARBAGE = 3600.0
 
@@ -56,6 +60,7 @@ class Worker:
         #: Whether it claims no more, and is about to end.
         self.draining = False
         self._host = HostMonitor(HostSampler(settings.data_dir, clock))
+        self._deliveries: Deliveries | None = None
         self._standby: asyncio.Task[None] | None = None
         self._upkeep: list[asyncio.Task[None]] = []
 
@@ -108,11 +113,20 @@ class Worker:
         )
         await scheduler.start()
         self.scheduler = scheduler
+        self._deliveries = Deliveries(self._store, self._settings, self._clock)
+        await self._deliveries.start()
         self.working.set()
         self._upkeep = [
             asyncio.create_task(self._keep_history(), name="host-history"),
             asyncio.create_task(self._collect_garbage(), name="garbage"),
+            asyncio.create_task(self._watch(scheduler), name="alerts"),
         ]
+
+    async def _watch(self, scheduler: Scheduler) -> None:
+        def watched() -> Watched:
+            return Watched(scheduler.shut_engines(), scheduler.holding, self._host.latest)
+
+        await Alerts(self._store, self._settings, self._clock, watched).watch()
 
     async def _keep_history(self) -> None:
         while True:
@@ -151,5 +165,7 @@ class Worker:
         try:
             if self.scheduler is not None:
                 await self.scheduler.stop(drain=drain)
+            if self._deliveries is not None:
+                await self._deliveries.stop(patience=0 if drain == 0 else _LAST_MESSAGES)
         finally:
             await self._host.__aexit__()

@@ -15,11 +15,13 @@ from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
 from evalbox.domain.state import FINAL
+from evalbox.errors import ServiceUnreachable
 from evalbox.service.images import Images
 from evalbox.service.remote import downloads
 from evalbox.service.remote.access import RemoteAudit, RemoteKeys
 from evalbox.service.remote.client import Client
 from evalbox.service.remote.images import RemoteImages
+from evalbox.service.remote.webhooks import RemoteWebhooks
 from evalbox.wire import reading
 from evalbox.wire.moments import iso_or_none
 from evalbox.wire.specification import specification
@@ -36,6 +38,7 @@ class RemoteBox:
         self._images = RemoteImages(client)
         self._keys = RemoteKeys(client)
         self._audit = RemoteAudit(client)
+        self._webhooks = RemoteWebhooks(client)
 
     async def __aenter__(self) -> Self:
         return self
@@ -102,6 +105,9 @@ class RemoteBox:
         async for event in self._client.events(path, query=query):
             if event.kind == "piece":
                 yield reading.piece(event.data)
+            elif event.kind == "end":
+                return
+        raise ServiceUnreachable("the box ended before the output did", hint="ask again")
 
     async def wait(self, evaluation_id: str) -> Evaluation:
         path = f"/evaluations/{_segment(evaluation_id)}"
@@ -175,6 +181,8 @@ class RemoteBox:
         async for event in self._client.events("/events/stream", query=query):
             if event.kind == "event":
                 yield reading.event(event.data)
+        if follow:
+            raise ServiceUnreachable("the box ended the feed", hint="ask again")
 
     async def last_seq(self) -> int:
         return int((await self._client.get("/events/last"))["seq"])
@@ -201,6 +209,10 @@ class RemoteBox:
     @property
     def audit(self) -> RemoteAudit:
         return self._audit
+
+    @property
+    def webhooks(self) -> RemoteWebhooks:
+        return self._webhooks
 
     async def backup(self, target: Path) -> None:
         await downloads.write(self._client.pieces("POST", "/backup"), target)
