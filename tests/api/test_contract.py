@@ -3,83 +3,130 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from dataclasses import dataclass
+from typing import Any
 
+import httpx
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, settings
-from schemathesis.config import SchemathesisConfig
-from schemathesis.config._checks import (
-    NEGATIVE_DATA_REJECTION_EXPECTED_STATUSES,
-    POSITIVE_DATA_ACCEPTANCE_EXPECTED_STATUSES,
-)
+from contract import STREAMS, a_problem, refused_by_a_rule, schema
+from hypothesis import HealthCheck, Phase, settings
+from schemathesis.generation.stateful.state_machine import APIStateMachine
 from standing import Standing, standing
 
 from evalbox.api import throttle
-from evalbox.api.app import openapi
 
-CONFIG = SchemathesisConfig.from_dict(
-    {
-        "checks": {
-            # 413 is for what is too long; 422 for rules that no schema says, which
-            # _refused_by_a_rule looks at.
-            "negative_data_rejection": {
-                "expected-statuses": [*NEGATIVE_DATA_REJECTION_EXPECTED_STATUSES, "413"]
-            },
-            "positive_data_acceptance": {
-                "expected-statuses": [*POSITIVE_DATA_ACCEPTANCE_EXPECTED_STATUSES, "413", "422"]
-            },
-        }
-    }
+MANY = 1_000_000
+FEW = settings(
+    max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None
 )
-schema = schemathesis.openapi.from_dict(openapi(), config=CONFIG)
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """A box with something in it; ``known`` are values of parameters of paths that exist."""
+
+    standing: Standing
+    known: dict[str, Any]
+
+    def call(self, case: schemathesis.Case) -> None:
+        case.call_and_validate(
+            base_url=self.standing.url,
+            headers=self.standing.headers,
+            timeout=20,
+            additional_checks=[a_problem, refused_by_a_rule],
+        )
 
 
 @pytest.fixture(scope="module")
-def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Standing]:
+def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
     directory = tmp_path_factory.mktemp("contract") / "box"
-    many = 1_000_000
     with pytest.MonkeyPatch.context() as patch:
         # Wrong keys are a part of what is tried.
-        patch.setattr(throttle, "UNKNOWN_RATE", float(many))
-        patch.setattr(throttle, "UNKNOWN_BURST", many)
-        with standing(directory, work=True, rate_limit=float(many), rate_burst=many) as made:
-            yield made
+        patch.setattr(throttle, "UNKNOWN_RATE", float(MANY))
+        patch.setattr(throttle, "UNKNOWN_BURST", MANY)
+        with standing(directory, work=True, rate_limit=float(MANY), rate_burst=MANY) as made:
+            yield Seeded(made, _seed(made))
 
 
-def _is_a_problem(
-    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
-) -> None:
-    """Every failure has the one shape, and tells nothing of the inside."""
-    assert b"Traceback" not in response.content
-    assert response.headers.get("x-request-id")
-    if response.status_code < 400 or case.operation.path == "/readyz":
-        return
-    assert response.headers["content-type"] == ["application/problem+json"]
-    problem = response.json()
-    assert problem["status"] == response.status_code
-    assert problem["code"]
-    assert problem["detail"]
-
-
-def _refused_by_a_rule(
-    ctx: schemathesis.CheckContext, response: schemathesis.Response, case: schemathesis.Case
-) -> None:
-    """What the schema allows is refused only by a rule that no schema can say, by its name."""
-    if case.meta is None or not case.meta.generation.mode.is_positive:
-        return
-    if response.status_code == 422:
-        problem = response.json()
-        assert "errors" not in problem, f"the schema allows it: {problem['errors']}"
-        assert problem.get("field"), f"which field? {problem}"
+def _seed(made: Standing) -> dict[str, Any]:
+    with httpx.Client(base_url=made.url + "/api/v1", headers=made.headers) as client:
+        command = ["echo", "hello", ";", "artifact", "/home/agent/kept.txt", "text"]
+        body = {"command": command, "engine": "fake", "image": "any", "batch": "seed"}
+        evaluation = client.post("/evaluations", json=body | {"artifacts": ["kept.txt"]}).json()
+        ended = client.get(f"/evaluations/{evaluation['id']}", params={"wait": 10}).json()
+        assert ended["outcome"] == "ok"
+        artifacts = client.get(f"/evaluations/{evaluation['id']}/artifacts").json()
+        key = client.post("/keys", json={"name": "spare", "scopes": ["read"]}).json()
+    return {
+        "id": evaluation["id"],
+        "name": "seed",
+        "key": key["id"],
+        "number": 1,
+        "path": artifacts[0]["path"],
+    }
 
 
 @schema.parametrize()
-@settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-def test_every_operation_keeps_its_word(case: schemathesis.Case, box: Standing) -> None:
-    case.call_and_validate(
-        base_url=box.url,
-        headers=box.headers,
-        timeout=20,
-        additional_checks=[_is_a_problem, _refused_by_a_rule],
+@FEW
+def test_every_operation_keeps_its_word(case: schemathesis.Case, box: Seeded) -> None:
+    box.call(case)
+
+
+# What is deleted does not exist for the next.
+@schema.include(path_regex=r"\{").exclude(method="DELETE").parametrize()
+@settings(FEW, max_examples=4)
+def test_every_operation_on_what_exists_keeps_its_word(
+    case: schemathesis.Case, box: Seeded
+) -> None:
+    case.path_parameters = {
+        name: box.known.get(name, value) for name, value in (case.path_parameters or {}).items()
+    }
+    box.call(case)
+
+
+def test_every_operation_keeps_its_word_after_others(box: Seeded) -> None:
+    # Its own key is among what it would revoke.
+    lasting = schema.exclude(path_regex="/keys/")
+
+    class Machine(lasting.as_state_machine()):  # type: ignore[misc]
+        def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
+            return {
+                "base_url": box.standing.url,
+                "headers": box.standing.headers,
+                "timeout": 20,
+            }
+
+        def validate_response(
+            self,
+            response: Any,
+            case: schemathesis.Case,
+            additional_checks: Any = None,
+            **kwargs: Any,
+        ) -> None:
+            super().validate_response(response, case, [a_problem], **kwargs)
+
+    assert issubclass(Machine, APIStateMachine)
+    Machine.run(
+        settings=settings(FEW, phases=[Phase.generate], max_examples=15, stateful_step_count=12)
     )
+
+
+@pytest.mark.parametrize("path", STREAMS)
+def test_streams_are_streams_and_fail_as_everything_does(path: str, box: Seeded) -> None:
+    def filled(**values: Any) -> str:
+        return path.format(**{**box.known, **values})
+
+    made = box.standing
+    with httpx.Client(base_url=made.url, headers=made.headers, timeout=10) as client:
+        with client.stream("GET", filled()) as answer:
+            assert answer.status_code == 200
+            assert answer.headers["content-type"].startswith("text/event-stream")
+            assert next(answer.iter_bytes())
+        refused = [(client.get(filled(), params={"nonsense": 1}), 422)]
+        if "{" in path:
+            refused.append((client.get(filled(id="0" * 22, name="nobody")), 404))
+        refused.append((httpx.get(made.url + filled()), 401))
+        for answer, status in refused:
+            assert answer.status_code == status
+            assert answer.headers["content-type"] == "application/problem+json"
