@@ -179,7 +179,13 @@ class ServiceError(EvalboxError):
 
 
 class ServiceUnreachable(ServiceError):
+    """``begun``: it may have done what it was asked for."""
+
     code = "service_unreachable"
+
+    def __init__(self, message: str, *, hint: str = "", begun: bool = True) -> None:
+        super().__init__(message, hint=hint)
+        self.begun = begun
 
 
 class StoreError(EvalboxError):

@@ -33,6 +33,7 @@ class Settings:
     ``engine``, ``image``: used where an evaluation names none.
     ``slots``: how many evaluations run at once (default: one for each core, at least 2).
     ``warm``: how many sandboxes of the profile used last wait, started, for their command.
+    ``sandboxes``: how many sandboxes are kept at once for ``evalbox sandbox``.
     ``memory_percent``: no evaluation starts while the host's memory is used above this.
     ``disk_free``: nor while less than this many bytes are free for the data directory.
     ``load_per_core``: nor while the one-minute load average per core is above this.
@@ -40,6 +41,7 @@ class Settings:
     ``memory_overcommit``: the same for memory.
     ``docker_host``: the engine's address; empty means ``DOCKER_HOST`` or Docker's own default.
     ``url``, ``key``: the box elsewhere that commands talk to, and the API key for it.
+    ``tls_ca``: a file in PEM, the authority of its certificate where the world knows it not.
     ``host``, ``port``: where ``--serve`` listens for TCP, beside the socket in ``data_dir``.
     ``tls_cert``, ``tls_key``: files in PEM; with both, TCP is served by HTTPS.
     ``insecure``: TCP may be served beyond loopback without TLS, as behind a proxy that has it.
@@ -55,6 +57,7 @@ class Settings:
     image: str = "evalbox/base:latest"
     slots: int = field(default_factory=_default_slots)
     warm: int = 2
+    sandboxes: int = 16
     memory_percent: float = 92.0
     disk_free: int = 1 << 30
     load_per_core: float = 16.0
@@ -63,6 +66,7 @@ class Settings:
     docker_host: str = ""
     url: str = ""
     key: str = field(default="", repr=False)
+    tls_ca: str = ""
     host: str = "127.0.0.1"
     port: int = 8420
     tls_cert: str = ""
@@ -189,6 +193,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "image": str,
     "slots": _whole(1, 1024),
     "warm": _whole(0, 256),
+    "sandboxes": _whole(0, 1024),
     "memory_percent": _number(1, 100),
     "disk_free": _size,
     "load_per_core": _number(0.1, 1000),
@@ -197,6 +202,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "docker_host": str,
     "url": str,
     "key": str,
+    "tls_ca": str,
     "host": str,
     "port": _whole(0, 65535),
     "tls_cert": str,

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 from evalbox.config.settings import Settings
 from evalbox.domain.state import ACTIVE
-from evalbox.errors import ServiceError
-from evalbox.host.sockets import NAME, short_path
+from evalbox.errors import ServiceUnreachable
+from evalbox.host.attaching import Note, attach, reach
 from evalbox.service.box import Box
 from evalbox.telemetry.logs import get_logger
 
@@ -25,8 +24,9 @@ log = get_logger(__name__)
 #: Seconds that a process works before it also serves: most commands are over by then, and never
 #: pay for loading a server.
 _SETTLED = 1.0
-
-Note = Callable[[str], None]
+#: Seconds that a service which went away gets to come back before its work is done here, and
+#: between looks at whether it has.
+_RETURN, _LOOK = 3.0, 0.1
 
 
 @asynccontextmanager
@@ -37,44 +37,39 @@ async def open_box(
 
     The latter is reached through the socket of the process that runs it, where one does; else it
     is opened here, and with ``work`` its queue is run here, with ``warm`` sandboxes kept ready.
+    Where the process at the other end goes away, the box that is given goes on without it.
     ``on_note`` is told in a line what is done.
     """
     async with AsyncExitStack() as stack:
         if settings.url:
-            from evalbox.service.remote.box import RemoteBox
-            from evalbox.service.remote.client import Client
-
-            yield await stack.enter_async_context(RemoteBox(Client(settings.url, key=settings.key)))
+            yield await reach(settings, stack, on_note=on_note)
             return
+        opened = partial(_opened_here, settings, work=work, warm=warm, on_note=on_note)
         attached = await attach(settings.data_dir, stack)
-        if attached is not None:
-            yield attached
+        if attached is None:
+            yield await stack.enter_async_context(opened())
             return
-        yield await stack.enter_async_context(
-            _opened_here(settings, work=work, warm=warm, on_note=on_note)
-        )
+        from evalbox.service.remote.steady import SteadyBox
+
+        async def again(error: ServiceUnreachable) -> Box:
+            on_note("the service went away: looking for another")
+            returned = await _returned(settings, stack)
+            if returned is not None:
+                return returned
+            return await stack.enter_async_context(opened())
+
+        yield SteadyBox(attached, again)
 
 
-def _has_socket(directory: Path) -> bool:
-    return os.path.lexists(directory / NAME)
-
-
-async def attach(directory: Path, stack: AsyncExitStack) -> Box | None:
-    """The box of a data directory through its socket; None where nobody answers there."""
-    if not _has_socket(directory):
-        return None
-    from evalbox.service.remote.box import RemoteBox
-    from evalbox.service.remote.client import Client
-
-    path = stack.enter_context(short_path(directory))
-    box = RemoteBox(Client("http://box", socket=path))
-    try:
-        await box.queue()
-    except ServiceError:
-        # What a process that was killed has left.
-        await box.close()
-        return None
-    return await stack.enter_async_context(box)
+async def _returned(settings: Settings, stack: AsyncExitStack) -> Box | None:
+    """The box through its socket again, if a service is back on it soon."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + _RETURN
+    while True:
+        attached = await attach(settings.data_dir, stack)
+        if attached is not None or loop.time() >= end:
+            return attached
+        await asyncio.sleep(_LOOK)
 
 
 @asynccontextmanager
@@ -86,6 +81,8 @@ async def _opened_here(
 
     box = await LocalBox.open(settings, work=work, warm=warm, on_note=on_note)
     try:
+        if work and (await box.queue()).here:
+            on_note("no service runs here: this command runs the queue until it ends")
         async with _served_when_settled(box, settings) if work else nullcontext():
             yield box
             others = await _still_running(box)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 import httpx
 
 from evalbox.domain.access import Token
-from evalbox.errors import EvalboxError, ServiceError, ServiceUnreachable
+from evalbox.errors import ConfigError, EvalboxError, ServiceError, ServiceUnreachable
 from evalbox.service.remote import uploads
 from evalbox.service.remote.signing import DIGEST, KeyAuth
 from evalbox.wire.problem import error_from
@@ -34,25 +35,38 @@ class ServerEvent:
 
 
 class Client:
-    """``socket`` is the path of a Unix socket; then ``url`` only names the host.
+    """``socket`` is the path of a Unix socket, which ``where`` names in words.
 
-    Raises what the box raised; ``ServiceUnreachable`` where nothing answers, or no longer.
+    ``ca`` is a file in PEM with the authority of the box's certificate (default: those that are
+    known to the world). Raises what the box raised; ``ServiceUnreachable`` where nothing answers,
+    or no longer.
     """
 
-    def __init__(self, url: str, *, key: str = "", socket: str | None = None) -> None:
-        self._where = socket or url
+    def __init__(
+        self, url: str, *, key: str = "", ca: str = "", socket: str | None = None, where: str = ""
+    ) -> None:
+        self._where = where or url
         token = Token.parse(key)
         self._signs = token is not None and token.signing
         self._http = httpx.AsyncClient(
             base_url=url,
             headers={"User-Agent": "evalbox"},
             auth=KeyAuth(key) if key else None,
-            transport=None if socket is None else httpx.AsyncHTTPTransport(uds=socket),
+            transport=httpx.AsyncHTTPTransport(
+                uds=socket,
+                verify=_verification(url, ca),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
+            ),
             timeout=httpx.Timeout(_SILENCE, connect=_CONNECT),
             # A proxy of the environment is not for a box of one's own.
             trust_env=False,
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
         )
+
+    async def greet(self) -> None:
+        """Raises ``ServiceUnreachable``, and ``ServiceError`` where it is no box that answers."""
+        with _Translated(self._where):
+            answer = await self._http.get("/healthz")
+        await _check(answer)
 
     async def get(self, path: str, query: Query | None = None) -> Any:
         return await self.send("GET", path, query=query)
@@ -154,14 +168,42 @@ class _Translated:
 
     def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
         if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):
-            raise ServiceUnreachable(
-                f"no box answers at {self._where}", hint="start one with: evalbox --serve"
-            ) from error
+            raise _unconnected(error, self._where) from error
         if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
             reason = str(error) or type(error).__name__
             raise ServiceUnreachable(
                 f"the box at {self._where} went away: {reason}", hint="ask again"
             ) from error
+
+
+def _verification(url: str, ca: str) -> ssl.SSLContext | bool:
+    """To load the authorities of the world takes longer than to talk to a box without TLS."""
+    if not url.startswith("https:"):
+        return False
+    if not ca:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except OSError as error:
+        raise ConfigError(
+            f"tls_ca: {ca} holds no certificate that can be read: {error.strerror}",
+            hint="name a file in PEM with the certificate of the authority",
+        ) from error
+
+
+def _unconnected(error: Exception, where: str) -> ServiceUnreachable:
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is None:
+        hint = "start one with: evalbox --serve"
+        return ServiceUnreachable(f"no box answers at {where}", hint=hint, begun=False)
+    reason = getattr(cause, "verify_message", "") or str(cause)
+    return ServiceUnreachable(
+        f"no trusted box answers at {where}: {reason}",
+        hint="set tls_ca to the file with the authority that signed its certificate",
+        begun=False,
+    )
 
 
 async def _check(answer: httpx.Response) -> None:

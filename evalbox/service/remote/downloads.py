@@ -8,11 +8,14 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-from evalbox.errors import StoreReadOnly
+from evalbox.errors import Conflict, StoreReadOnly
 
 
 async def write(content: AsyncIterator[bytes], target: Path) -> None:
-    """Writes a file, for its owner alone, whole or not at all. Raises ``StoreReadOnly``."""
+    """Writes a new file, for its owner alone, whole or not at all.
+
+    Raises ``Conflict`` where ``target`` exists, and ``StoreReadOnly``.
+    """
     descriptor, temporary = await asyncio.to_thread(_beside, target)
     try:
         with os.fdopen(descriptor, "wb") as file:
@@ -24,6 +27,8 @@ async def write(content: AsyncIterator[bytes], target: Path) -> None:
 
 
 def _beside(target: Path) -> tuple[int, Path]:
+    if os.path.lexists(target):
+        raise Conflict(f"{target} exists already", hint="choose another name for it")
     try:
         descriptor, name = tempfile.mkstemp(dir=target.absolute().parent, prefix=".evalbox-")
     except OSError as error:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from evalbox.domain.image import Image
+from evalbox.errors import ServiceUnreachable
 from evalbox.service.images import Progress
 from evalbox.service.remote.client import Client
 from evalbox.wire import reading
@@ -50,4 +51,4 @@ class RemoteImages:
                     return reading.image(event.data)
                 case "problem":
                     raise error_from(event.data)
-        raise error_from({"detail": "the box ended before the work did"})
+        raise ServiceUnreachable("the box ended before the work did", hint="ask again")
