@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import platformdirs
 
@@ -49,6 +50,7 @@ class Settings:
     ``rate_limit``, ``rate_burst``: requests a second that a key may make, and how many at once.
     ``webhook_private``: webhooks may go to addresses that are not of the public internet.
     ``alert_after``: how many seconds an engine or the queue is held up before it is an alert.
+    ``otlp_endpoint``: the OpenTelemetry collector that traces go to, as ``http://HOST:4318``.
     ``log_level``, ``log_format`` (``human`` or ``json``), ``log_file`` (empty: standard error).
     """
 
@@ -77,6 +79,7 @@ class Settings:
     rate_burst: int = 400
     webhook_private: bool = False
     alert_after: float = 300.0
+    otlp_endpoint: str = ""
     log_level: str = "warning"
     log_format: str = "human"
     log_file: str = ""
@@ -187,6 +190,12 @@ def _one_of(*choices: str) -> Callable[[Any], str]:
     return read
 
 
+def _address(value: Any) -> str:
+    if value and urlsplit(value).scheme not in ("http", "https"):
+        raise ValueError(f"{value!r} is not an address such as http://localhost:4318")
+    return str(value)
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "data_dir": lambda value: Path(value).expanduser().absolute(),
     "engine": str,
@@ -213,6 +222,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "rate_burst": _whole(1, 1_000_000),
     "webhook_private": _flag,
     "alert_after": _number(1, 86400),
+    "otlp_endpoint": _address,
     "log_level": _one_of("debug", "info", "warning", "error"),
     "log_format": _one_of("human", "json"),
     "log_file": str,

@@ -21,7 +21,7 @@ def check_specs(specs: Sequence[EvaluationSpec]) -> None:
     """Raises ``InvalidInput`` that names the field."""
     if not specs:
         raise InvalidInput("there is nothing to submit", field="evaluations")
-    _at_most(len(specs), MAX_AT_ONCE, "evaluations")
+    at_most(len(specs), MAX_AT_ONCE, "evaluations")
     # Copies of one specification, as --repeat makes them, are looked at once.
     for spec in {id(spec): spec for spec in specs}.values():
         check_spec(spec)
@@ -34,27 +34,28 @@ def check_spec(spec: EvaluationSpec) -> None:
     for field in ("batch", "idempotency_key"):
         if (value := getattr(spec, field)) is not None:
             plain_text(value, field=field)
-    _check_command(spec.command)
+    check_command(spec.command)
     destination(spec.workdir, field="workdir")
     if not spec.workdir.startswith("/"):
         raise InvalidInput(f"workdir: {spec.workdir!r} is not an absolute path", field="workdir")
     _check_inputs(spec.inputs)
-    _at_most(len(spec.artifacts), MAX_ARTIFACTS, "artifacts")
+    at_most(len(spec.artifacts), MAX_ARTIFACTS, "artifacts")
     for path in spec.artifacts:
         destination(path, field="artifacts")
-    _at_most(len(spec.env), MAX_VARIABLES, "env")
+    at_most(len(spec.env), MAX_VARIABLES, "env")
     for name, value in spec.env.items():
         check_variable(name, value)
     if sum(map(_size, spec.env.values())) > MAX_ENVIRONMENT:
         raise InvalidInput("env: the values are over 1 MiB together", field="env")
-    _at_most(len(spec.labels), MAX_LABELS, "labels")
+    at_most(len(spec.labels), MAX_LABELS, "labels")
     for key, value in spec.labels.items():
         plain_text(key, field="labels")
         if value:
             plain_text(value, field="labels")
 
 
-def _check_command(command: Sequence[str]) -> None:
+def check_command(command: Sequence[str]) -> None:
+    """Refuses what no system takes. Raises ``InvalidInput``."""
     if not command or not command[0]:
         raise InvalidInput("command: is empty", field="command")
     sizes = [_size(word) for word in command]
@@ -67,7 +68,7 @@ def _check_command(command: Sequence[str]) -> None:
 
 
 def _check_inputs(inputs: Sequence[InputFile]) -> None:
-    _at_most(len(inputs), MAX_INPUTS, "inputs")
+    at_most(len(inputs), MAX_INPUTS, "inputs")
     for path in _twice(file.path for file in inputs):
         raise InvalidInput(f"inputs: two files for {path}", field="inputs")
     for file in inputs:
@@ -85,7 +86,8 @@ def _twice(paths: Iterable[str]) -> Iterable[str]:
         seen.add(path)
 
 
-def _at_most(count: int, most: int, field: str) -> None:
+def at_most(count: int, most: int, field: str) -> None:
+    """Raises ``InvalidInput``."""
     if count > most:
         raise InvalidInput(f"{field}: {count} are too many", hint=f"at most {most}", field=field)
 

@@ -9,6 +9,7 @@ from evalbox.domain.quantity import format_size
 from evalbox.errors import InvalidInput
 
 KIB, MIB, GIB, TIB = 1 << 10, 1 << 20, 1 << 30, 1 << 40
+HOUR, DAY = 3600.0, 86400.0
 
 
 @dataclass(frozen=True, slots=True)

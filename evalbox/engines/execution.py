@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
+from evalbox.domain.sandbox import Entry
 from evalbox.engines.base import Chunk
 from evalbox.errors import InvalidInput
 
 #: Marks, in their environment, the processes of one execution.
 MARK = "EVALBOX_EXEC"
+#: What a sandbox runs that is only there for other programs to run in. A shell, since it waits for
+#: the orphans that those leave behind.
+IDLE = ("/bin/sh", "-c", "while :; do sleep 3600 & wait; done")
 #: The exit status of what was killed, as a shell has it.
 KILLED = 137
 
@@ -92,27 +95,6 @@ class Execution(Protocol):
     async def close(self) -> None:
         """Kills it if it still runs, and lets go of it. Idempotent."""
         ...
-
-
-class EntryKind(StrEnum):
-    FILE = "file"
-    DIRECTORY = "directory"
-    LINK = "link"
-    OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One name in a directory. ``size`` in bytes, ``modified`` in seconds since 1970.
-
-    ``name`` keeps bytes that are not UTF-8 as surrogates.
-    """
-
-    name: str
-    kind: EntryKind
-    size: int
-    mode: int
-    modified: float
 
 
 class FileAccess(Protocol):

@@ -17,8 +17,9 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from evalbox.domain.sandbox import Entry, EntryKind
 from evalbox.engines.base import Stream
-from evalbox.engines.execution import Entry, EntryKind, Exec, Execution, is_text
+from evalbox.engines.execution import Exec, Execution, is_text
 from evalbox.errors import EngineError, EvalboxError, FileMissing, InvalidInput
 
 #: The most that is read of a listing, and of a complaint: bytes.

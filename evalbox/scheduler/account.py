@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.clock import Clock
 from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.outcome import Outcome
 from evalbox.scheduler.transcript import Transcript
+from evalbox.telemetry import traces
 from evalbox.telemetry.metrics import LONG, Counter, Histogram, Reading
 
 
@@ -88,22 +90,61 @@ class Account:
         self._claimed_at = adopted.claimed_at if adopted else evaluation.updated_at
         self._launched_at = adopted.started_at if adopted else None
         self._adopted = adopted is not None
+        self._verdict: Verdict | None = None
 
-    def claimed(self) -> None:
+    @contextmanager
+    def open(self) -> Iterator[None]:
+        """Around the whole attempt. Its span belongs to what asked for the evaluation."""
+        trace = self._evaluation.spec.trace
+        if not self._adopted:
+            self._tell_wait(trace)
+        with traces.span(
+            "attempt",
+            parent=trace,
+            since=None if self._adopted else self._claimed_at,
+            attributes=self._attributes(),
+        ) as span:
+            yield
+            if self._verdict is None:
+                span.set({"evalbox.left": True})
+                return
+            span.set({"evalbox.outcome": str(self._verdict.outcome)})
+            if self._verdict.outcome is Outcome.INFRA_ERROR:
+                span.fail(self._verdict.reason)
+
+    def _tell_wait(self, trace: str) -> None:
+        """Of a further attempt it is not known since when it was due."""
         evaluation = self._evaluation
-        if self._adopted or evaluation.attempts != 1:
+        if evaluation.attempts != 1:
             return
         due = max(evaluation.created_at, evaluation.spec.not_before or 0.0)
+        due = min(due, self._claimed_at)
         priority = evaluation.spec.priority.name.lower()
-        self._meters.wait.observe(max(0.0, self._claimed_at - due), priority)
+        self._meters.wait.observe(self._claimed_at - due, priority)
+        traces.past("queue", due, self._claimed_at, parent=trace, attributes=self._attributes())
+
+    def _attributes(self) -> dict[str, traces.Value]:
+        return {
+            "evalbox.evaluation": self._evaluation.id,
+            "evalbox.attempt": self._evaluation.attempts,
+            "evalbox.engine": self._engine,
+            "evalbox.adopted": self._adopted,
+        }
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
         began = self._clock.monotonic()
         try:
-            yield
+            with traces.span(name):
+                yield
         finally:
             self._meters.phase.observe(self._clock.monotonic() - began, name)
+
+    def collected(self, since: float) -> None:
+        """The artifacts began to come at ``since``, in seconds since 1970, and are there."""
+        now = self._clock.now()
+        self._meters.phase.observe(max(0.0, now - since), "artifacts")
+        traces.past("artifacts", since, now)
 
     def took(self, *, warm: bool) -> None:
         """A sandbox, ready-made or not."""
@@ -116,6 +157,7 @@ class Account:
         self._meters.start.observe(taken, self._engine, "warm" if warm else "cold")
 
     def ended(self, verdict: Verdict, usage: Usage, transcript: Transcript) -> None:
+        self._verdict = verdict
         meters, engine, outcome = self._meters, self._engine, str(verdict.outcome)
         meters.ended.add(1, engine, outcome)
         meters.cpu.add(usage.cpu_seconds, engine)

@@ -95,7 +95,7 @@ class AttemptRun:
         self.number = evaluation.attempts
         limit, clock = evaluation.spec.limits.output, around.clock
         self.transcript = Transcript(around.store, self.key, limit, clock)
-        self._account = Account(around.meters, clock, evaluation, adopted)
+        self.account = Account(around.meters, clock, evaluation, adopted)
         self._around = around
         self._gate = gate
         self._adopted = adopted
@@ -140,7 +140,6 @@ class AttemptRun:
             self.stop(Outcome.DISK_LIMIT)
 
     async def run(self) -> None:
-        self._account.claimed()
         try:
             try:
                 verdict = await self._verdict()
@@ -187,7 +186,7 @@ class AttemptRun:
                 sandbox = await self._start()
                 if self._cause:
                     return None
-                with self._account.phase("run"):
+                with self.account.phase("run"):
                     return await self._supervise(sandbox)
         except TimeoutError:
             if self._cause is not None:
@@ -251,9 +250,9 @@ class AttemptRun:
         labels = {LABEL_EVALUATION: self.evaluation.id, LABEL_ATTEMPT: str(self.number)}
         name = f"{self.evaluation.short_id}-{self.number}"
         while True:
-            with self._account.phase("sandbox"):
+            with self.account.phase("sandbox"):
                 sandbox, warm = await self._around.pool.acquire(self._gate, profile, labels, name)
-            self._account.took(warm=warm)
+            self.account.took(warm=warm)
             self._sandbox = sandbox
             try:
                 await self._begin(sandbox, image, warm=warm)
@@ -266,7 +265,7 @@ class AttemptRun:
                     await sandbox.destroy()
 
     async def _begin(self, sandbox: Sandbox, image: Image, *, warm: bool) -> None:
-        with self._account.phase("files"):
+        with self.account.phase("files"):
             launch = await self._launch()
             await sandbox.prepare(launch)
         # Durable before the launch: after a crash the sandbox is found by this record, and
@@ -282,9 +281,9 @@ class AttemptRun:
         if not owned:
             self._cause = self._cause or Outcome.CANCELLED
             return
-        with self._account.phase("launch"):
+        with self.account.phase("launch"):
             await sandbox.launch(launch)
-        self._account.launched(warm=warm)
+        self.account.launched(warm=warm)
 
     async def _launch(self) -> Launch:
         spec = self.evaluation.spec
@@ -345,20 +344,24 @@ class AttemptRun:
     async def _collect(self, sandbox: Sandbox) -> Sequence[ArtifactRecord]:
         """Keeps the artifacts. Their stream begins when the command has ended, or says so."""
         limit = self._limits.artifacts
+        since = None
         time = asyncio.get_running_loop().time
 
         async def timed() -> AsyncIterator[bytes]:
-            first = True
+            nonlocal since
             async for data in sandbox.artifacts():
-                if first:
+                if since is None:
                     self._grant(COLLECT_GRACE + limit / COLLECT_RATE)
-                    first = False
+                    since = self._around.clock.now()
                 began = time()
                 yield data
                 self._postpone(time() - began)
 
         directory = self._around.store.artifact_dir(*self.key)
-        return await extract(timed(), directory, max_bytes=limit)
+        kept = await extract(timed(), directory, max_bytes=limit)
+        if since is not None:
+            self.account.collected(since)
+        return kept
 
     def _due(self, when: float | None) -> None:
         """The time of the event loop at which the task is stopped; None for never."""
@@ -405,9 +408,9 @@ class AttemptRun:
             chance=chance,
             outage=self._outage,
         )
-        with self._account.phase("verdict"):
+        with self.account.phase("verdict"):
             recorded = await insist(lambda: self._finish(verdict, after))
-        self._account.ended(verdict, self._usage, self.transcript)
+        self.account.ended(verdict, self._usage, self.transcript)
         self.transcript.tell()
         log.info("ended", outcome=verdict.outcome, reason=verdict.reason, recorded=recorded)
 
@@ -470,7 +473,7 @@ class AttemptRun:
         if sandbox is None:
             return
         try:
-            with self._account.phase("destroy"):
+            with self.account.phase("destroy"):
                 async with asyncio.timeout(DESTROY_DEADLINE):
                     await sandbox.destroy()
         except (EngineError, TimeoutError) as error:

@@ -17,18 +17,21 @@ from evalbox.config.settings import Settings
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.clock import Clock
 from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.limits import Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import State
 from evalbox.engines.base import Engine, Profile
 from evalbox.errors import EvalboxError, StoreError
 from evalbox.monitor.sandboxes import SandboxSampler
 from evalbox.scheduler.account import AttemptMeters
-from evalbox.scheduler.admission import Budget, HostState, admit
+from evalbox.scheduler.admission import Budget, HostState, admit, no_room
 from evalbox.scheduler.attempt import AttemptRun, Surroundings, insist
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
+from evalbox.scheduler.residents import Residents
 from evalbox.store.store import Store
 from evalbox.telemetry.logs import bind, get_logger
+from evalbox.telemetry.traces import trace_id
 
 log = get_logger(__name__)
 
@@ -81,6 +84,15 @@ class Scheduler:
         self.holding = ""
         self.budget: Budget | None = None
         self._told = ""
+        self.residents = Residents(
+            store,
+            self.pool,
+            clock,
+            most=settings.sandboxes,
+            gate=self._gate,
+            room=self._no_room,
+            on_change=self._wake.set,
+        )
 
     @property
     def running(self) -> int:
@@ -109,6 +121,7 @@ class Scheduler:
         # All are known before any gate opens: its tidying spares what is still to be adopted.
         for evaluation, attempt in left:
             self._launch(evaluation, adopted=attempt)
+        await self.residents.begin()
         gate.begin()
         await self._sampler.__aenter__()
         self._loop_tasks = [
@@ -130,6 +143,7 @@ class Scheduler:
                 await asyncio.wait(self._tasks, timeout=drain)
         finally:
             await _cancelled([*self._loop_tasks, *self._tasks])
+            await self.residents.close()
             await self.pool.close()
             await self._sampler.__aexit__()
             for gate in self._gates.values():
@@ -240,13 +254,20 @@ class Scheduler:
 
     def _budget(self) -> Budget:
         limits = [run.evaluation.spec.limits for run in self._runs.values()]
-        budget = admit(self._host(), limits, self._slots, self._settings)
+        budget = admit(
+            self._host(), limits, self._slots, self._settings, residents=self.residents.limits
+        )
         if not budget.holding:
             shut = [gate for gate in self._gates.values() if not gate.is_open]
             if shut:
                 held = "; ".join(f"{gate.engine.name}: {gate.reason}" for gate in shut)
                 return Budget(budget.slots, budget.cpus, budget.memory, f"holding: {held}")
         return budget
+
+    def _no_room(self, wanted: Limits) -> str:
+        running = [run.evaluation.spec.limits for run in self._runs.values()]
+        promised = [*running, *self.residents.limits]
+        return no_room(self._host(), promised, wanted, self._settings)
 
     async def _housekeeping(self) -> None:
         """Heeds what users have set and asked for, at most every tenth of a second."""
@@ -305,7 +326,7 @@ class Scheduler:
         """Before a gate opens: removes every sandbox of ours that no live attempt owns."""
         self.pool.forget(engine)
         living = frozenset(run.sandbox_id for run in self._runs.values() if run.sandbox_id)
-        removed = await engine.reap(self._store.box_id, living)
+        removed = await engine.reap(self._store.box_id, living | self.residents.living(engine))
         if removed:
             log.warning("removed what was left behind", engine=engine.name, sandboxes=removed)
 
@@ -340,8 +361,9 @@ class Scheduler:
 
     async def _carry(self, run: AttemptRun) -> None:
         try:
-            bind(evaluation=run.evaluation.id, attempt=run.number)
-            await run.run()
+            bind(evaluation=run.evaluation.id, attempt=run.number, **_trace_of(run.evaluation))
+            with run.account.open():
+                await run.run()
         except Exception:
             log.exception("evalbox itself failed", evaluation=run.evaluation.id)
         finally:
@@ -359,6 +381,12 @@ class Scheduler:
         if now - self._sampled_at.get(run.key, -math.inf) >= _KEPT_SAMPLING:
             self._sampled_at[run.key] = now
             self._samples.append((evaluation_id, attempt, self._clock.now(), usage))
+
+
+def _trace_of(evaluation: Evaluation) -> dict[str, str]:
+    """What finds the lines of a log that belong to a trace."""
+    found = trace_id(evaluation.spec.trace)
+    return {"trace": found} if found else {}
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:

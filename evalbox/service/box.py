@@ -20,6 +20,7 @@ from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
 from evalbox.service.images import Images
+from evalbox.service.sandbox_box import Sandboxes
 from evalbox.service.webhooks import Webhooks
 
 
@@ -176,6 +177,9 @@ class Box(Protocol):
 
     @property
     def audit(self) -> Audit: ...
+
+    @property
+    def sandboxes(self) -> Sandboxes: ...
 
     @property
     def webhooks(self) -> Webhooks: ...

@@ -34,6 +34,7 @@ from evalbox.engines.base import Engine
 from evalbox.engines.docker import DockerEngine
 from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
+from evalbox.scheduler.residents import Residents
 from evalbox.scheduler.scheduler import Scheduler
 from evalbox.service.audit import LocalAudit, audited, of_many
 from evalbox.service.authentication import Authentication
@@ -42,10 +43,14 @@ from evalbox.service.endings import Endings
 from evalbox.service.images import Images
 from evalbox.service.keys import LocalKeys
 from evalbox.service.local_images import LocalImages
+from evalbox.service.local_webhooks import LocalWebhooks
 from evalbox.service.metrics import Metrics
+from evalbox.service.sandboxes import LocalSandboxes
+from evalbox.service.tracing import Tracing
 from evalbox.service.worker import Worker
 from evalbox.store.outputs import read_output
 from evalbox.store.store import Store
+from evalbox.telemetry import traces
 
 #: Seconds between looks at an output file that another process may be writing, and at one that
 #: this process tells of.
@@ -67,6 +72,7 @@ class LocalBox:
         self._endings = Endings(store)
         self.authentication = Authentication(store, clock)
         self.metrics = Metrics(store, settings, clock, lambda: self._worker)
+        self._tracing = Tracing(settings.otlp_endpoint)
         self._engines: dict[str, Engine] = {}
         self._made: list[Engine] = []
         self._worker: Worker | None = None
@@ -106,6 +112,7 @@ class LocalBox:
                 on_lock=partial(on_lock, box) if on_lock else None,
             )
             try:
+                await box._tracing.begin()
                 await box._worker.start()
             except BaseException:
                 await box.close(drain=0)
@@ -144,6 +151,7 @@ class LocalBox:
             for engine in self._made:
                 await engine.close()
             await self._store.close()
+            await self._tracing.end()
 
     @property
     def _scheduler(self) -> Scheduler | None:
@@ -184,6 +192,8 @@ class LocalBox:
         async with audited(self._store, "evaluation.submit", detail=detail, name=_ids):
             specs = [self._completed(spec) for spec in specs]
             check_specs(specs)
+            if trace := traces.current():
+                specs = [replace(spec, trace=spec.trace or trace) for spec in specs]
             for engine_name, image in {(spec.engine, spec.image) for spec in specs}:
                 await self._check_image(engine_name, image)
             return await self._store.submit(specs, self._clock.now())
@@ -459,11 +469,22 @@ class LocalBox:
 
     @property
     def keys(self) -> LocalKeys:
-        return LocalKeys(self._store, self._clock)
+        return LocalKeys(self._store, self._clock, self.authentication)
+
+    @property
+    def sandboxes(self) -> LocalSandboxes:
+        return LocalSandboxes(self._store, self._settings, self._clock, self._residents)
+
+    def _residents(self) -> Residents | None:
+        return self._scheduler.residents if self._scheduler else None
 
     @property
     def audit(self) -> LocalAudit:
         return LocalAudit(self._store)
+
+    @property
+    def webhooks(self) -> LocalWebhooks:
+        return LocalWebhooks(self._store, self._clock, private=self._settings.webhook_private)
 
     async def backup(self, target: Path) -> None:
         async with audited(self._store, "box.backup", str(target)):

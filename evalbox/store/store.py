@@ -11,12 +11,14 @@ from typing import Self
 from evalbox.domain.clock import Clock
 from evalbox.errors import StoreError, StoreReadOnly
 from evalbox.store import migrate
+from evalbox.store.alerts import Alerts
 from evalbox.store.attempts import Attempts
 from evalbox.store.audit import AuditLog
 from evalbox.store.backup import Backup
 from evalbox.store.batches import Batches
 from evalbox.store.catalogue import Catalogue
 from evalbox.store.changes import Changes
+from evalbox.store.deliveries import Deliveries
 from evalbox.store.environments import Environments, seal_what_is_clear
 from evalbox.store.evaluations import Evaluations
 from evalbox.store.events import Events
@@ -27,6 +29,7 @@ from evalbox.store.queue import Queue
 from evalbox.store.readers import Readers
 from evalbox.store.removal import Removal
 from evalbox.store.samples import Samples
+from evalbox.store.sandboxes import Sandboxes
 from evalbox.store.sqlite import (
     Connection,
     Error,
@@ -39,6 +42,7 @@ from evalbox.store.sqlite import (
 from evalbox.store.statistics import Statistics
 from evalbox.store.submission import Submission
 from evalbox.store.vault import Vault
+from evalbox.store.webhooks import Webhooks
 from evalbox.store.writer import Writer
 
 DATABASE = "evalbox.db"
@@ -47,7 +51,8 @@ _READERS = 2
 
 class Store(
     Submission, Queue, Attempts, Evaluations, Batches, Events, Samples, Outputs, Catalogue,
-    Removal, Backup, Environments, Keys, AuditLog, Statistics,
+    Removal, Backup, Environments, Keys, AuditLog, Statistics, Webhooks, Deliveries,
+    Alerts, Sandboxes,
 ):  # fmt: skip
     """A data directory: the database, the blobs, the files of the attempts.
 

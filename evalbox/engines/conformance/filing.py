@@ -10,10 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 
 from evalbox.domain.limits import MIB, Limits
+from evalbox.domain.sandbox import EntryKind
 from evalbox.engines.base import Sandbox
 from evalbox.engines.conformance.case import case
 from evalbox.engines.conformance.lab import Lab, execute, expect, expect_that
-from evalbox.engines.execution import EntryKind
 from evalbox.errors import FileMissing, InvalidInput
 
 HOME = "/home/agent"

@@ -6,8 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import PurePosixPath
 
+from evalbox.domain.sandbox import Entry, EntryKind
 from evalbox.engines.base import Chunk, Exit, Launch, Stream
-from evalbox.engines.execution import KILLED, Entry, EntryKind, Exec
+from evalbox.engines.execution import KILLED, Exec
 from evalbox.engines.fake.host import FakeState
 from evalbox.engines.fake.language import Copy, End, Print, Sleep, Step, Write, interpret
 from evalbox.engines.files import check_path

@@ -35,6 +35,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from evalbox.engines.base import Exit, Launch, Stream
+from evalbox.engines.execution import IDLE
 
 PIECE = 64 * 1024
 
@@ -113,6 +114,8 @@ def interpret(launch: Launch) -> tuple[Step, ...]:
     """The steps of a command in the small language."""
     if launch.command in ((), ("true",)):
         return ()
+    if launch.command == IDLE:
+        return (Sleep(math.inf),)
     steps: list[Step] = []
     for words in _parted(launch.command):
         try:

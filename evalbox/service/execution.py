@@ -1,0 +1,148 @@
+"""A program in a sandbox of this process: its time limit, and what is kept of its output."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+
+from evalbox.domain.clock import Clock
+from evalbox.domain.sandbox import ExecEnd, ExecPiece, ExecReport
+from evalbox.engines.execution import KILLED, Execution
+from evalbox.errors import EvalboxError
+from evalbox.service.sandbox_box import SandboxExec
+from evalbox.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+#: Seconds that a program whose time is up may take to be killed, until that is told all the same;
+#: and until its sandbox is removed.
+_TELLING, _KILLING = 1.5, 30.0
+
+
+class LocalExec:
+    """Implements ``SandboxExec``. ``give_up`` removes the sandbox of what cannot be killed."""
+
+    def __init__(
+        self,
+        execution: Execution,
+        clock: Clock,
+        timeout: float,
+        *,
+        give_up: Callable[[], Awaitable[None]],
+        on_close: Callable[[], None],
+    ) -> None:
+        self._execution = execution
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._timed_out = False
+        self._give_up = give_up
+        self._on_close = on_close
+        self._abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._killing: asyncio.Task[None] | None = None
+        self._timer = asyncio.create_task(self._expire(timeout), name="exec-timeout")
+        self._closing: asyncio.Task[None] | None = None
+
+    async def output(self) -> AsyncIterator[ExecPiece]:
+        async with aclosing(self._execution.output()) as source:  # type: ignore[type-var]
+            while True:
+                coming = asyncio.ensure_future(anext(source, None))
+                try:
+                    await asyncio.wait(
+                        (coming, self._abandoned), return_when=asyncio.FIRST_COMPLETED
+                    )
+                    chunk = coming.result() if coming.done() else None
+                finally:
+                    if not coming.done():
+                        coming.cancel()
+                        await asyncio.gather(coming, return_exceptions=True)
+                if chunk is None:
+                    return
+                yield ExecPiece(int(chunk.stream), chunk.data)
+
+    async def write(self, data: bytes) -> None:
+        await self._execution.write(data)
+
+    async def close_stdin(self) -> None:
+        await self._execution.close_stdin()
+
+    async def resize(self, rows: int, cols: int) -> None:
+        await self._execution.resize(rows, cols)
+
+    async def kill(self) -> None:
+        await asyncio.shield(self._kill())
+
+    async def wait(self) -> ExecEnd:
+        ending = asyncio.ensure_future(self._execution.wait())
+        try:
+            await asyncio.wait((ending, self._abandoned), return_when=asyncio.FIRST_COMPLETED)
+            code = ending.result() if ending.done() else KILLED
+        finally:
+            if not ending.done():
+                ending.cancel()
+                await asyncio.gather(ending, return_exceptions=True)
+        return ExecEnd(code, self._timed_out, self._clock.monotonic() - self._began)
+
+    async def close(self) -> None:
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close(), name="exec-close")
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        try:
+            if not self._timed_out:
+                self._timer.cancel()
+            await asyncio.gather(self._timer, return_exceptions=True)
+            try:
+                async with asyncio.timeout(_KILLING):
+                    await self._execution.close()
+            except (EvalboxError, TimeoutError):
+                await self._give_up()
+        finally:
+            self._on_close()
+
+    async def _expire(self, timeout: float) -> None:
+        await asyncio.sleep(timeout)
+        self._timed_out = True
+        killing = self._kill()
+        await asyncio.wait((killing,), timeout=_TELLING)
+        if not killing.done() and not self._abandoned.done():
+            self._abandoned.set_result(None)
+        await killing
+
+    def _kill(self) -> asyncio.Task[None]:
+        if self._killing is None or self._killing.done():
+            self._killing = asyncio.create_task(self._kill_or_give_up(), name="exec-kill")
+        return self._killing
+
+    async def _kill_or_give_up(self) -> None:
+        try:
+            async with asyncio.timeout(_KILLING):
+                await self._execution.kill()
+        except (EvalboxError, TimeoutError) as error:
+            log.warning("a program could not be killed: its sandbox goes", error=str(error))
+            await self._give_up()
+
+
+async def collect(running: SandboxExec, stdin: bytes, limit: int) -> ExecReport:
+    """Reads a program to its end and closes it; ``limit`` bytes of each stream are kept."""
+    kept = {1: bytearray(), 2: bytearray()}
+    truncated = dict.fromkeys(kept, False)
+    feeding = asyncio.create_task(_feed(running, stdin), name="exec-stdin")
+    try:
+        async for piece in running.output():
+            room = limit - len(kept[piece.stream])
+            kept[piece.stream] += piece.data[:room]
+            truncated[piece.stream] |= len(piece.data) > room
+        end = await running.wait()
+    finally:
+        feeding.cancel()
+        await asyncio.gather(feeding, return_exceptions=True)
+        await running.close()
+    return ExecReport(end, bytes(kept[1]), bytes(kept[2]), truncated[1], truncated[2])
+
+
+async def _feed(running: SandboxExec, stdin: bytes) -> None:
+    if stdin:
+        await running.write(stdin)
+    await running.close_stdin()
