@@ -24,6 +24,7 @@ from evalbox.api.routes import (
     backups,
     batches,
     blobs,
+    docs,
     evaluations,
     events,
     health,
@@ -117,10 +118,11 @@ def _routed() -> Api:
         title="evalbox",
         version=__version__,
         description=_ABOUT,
-        docs_url="/docs",
+        # It would send clients to whatever host they named.
+        redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json",
-        swagger_ui_oauth2_redirect_url=None,
         generate_unique_id_function=lambda route: route.name,
         separate_input_output_schemas=False,
     )
@@ -129,6 +131,7 @@ def _routed() -> Api:
         versioned.include_router(router)
     app.include_router(versioned)
     app.include_router(health.router)
+    app.include_router(docs.router)
     app.include_router(metrics.router)
     return app
 
