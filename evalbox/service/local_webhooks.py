@@ -125,7 +125,7 @@ class LocalWebhooks:
         if not webhook.active:
             raise InvalidInput(
                 f"webhook {webhook_id} is turned off",
-                hint=f"turn it on with: evalbox webhooks change {webhook_id} --on",
+                hint=f"turn it on with: evalbox webhooks change {webhook_id} --enable",
                 field="webhook",
             )
         return webhook
