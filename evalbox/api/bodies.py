@@ -6,13 +6,14 @@ import asyncio
 import hashlib
 import hmac
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeVar
 
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
 from evalbox.domain.limits import MIB
@@ -78,6 +79,17 @@ class _Upload:
     methods: frozenset[str]
     path: re.Pattern[str]
     limit: int
+
+
+async def arriving(request: Request) -> AsyncIterator[bytes]:
+    """The body of an upload. Raises ``InvalidInput`` where it is not whole."""
+    announced = request.headers.get("content-length", "")
+    size = 0
+    async for data in request.stream():
+        size += len(data)
+        yield data
+    if announced.isdigit() and size != int(announced):
+        raise InvalidInput("the upload broke off", hint="send it again")
 
 
 class Bodies:

@@ -39,6 +39,7 @@ async def restore_command(session: Session, source: str, force: bool, as_json: b
     """
     from evalbox.service.restore import restore
 
+    session.keep_here("restore")
     directory = session.settings.data_dir
     aside = await restore(Path(source), directory, force=force)
     if as_json:

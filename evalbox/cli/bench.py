@@ -38,6 +38,7 @@ async def bench_command(
     from evalbox.bench.run import Plan, machine, run
 
     plan = Plan(parts or _PARTS, engines or ("gvisor",), quick)
+    session.keep_here("bench")
     figures = await run(session.settings, plan, session.console.note)
     if as_json:
         found = {"machine": machine(), "figures": [figure.document() for figure in figures]}

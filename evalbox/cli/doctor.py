@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 
 import click
@@ -12,6 +13,7 @@ from evalbox.cli.console import Console
 from evalbox.cli.inert import inert_line
 from evalbox.cli.options import engine_name, json_option
 from evalbox.cli.session import Session
+from evalbox.domain.check import Check
 
 _STYLES = {"ok": "green", "warning": "yellow", "failure": "red"}
 _UNUSABLE = 69
@@ -25,13 +27,12 @@ _NAME_WIDTH = 26
 async def doctor_command(session: Session, engine: tuple[str, ...], as_json: bool) -> int:
     """Check this machine, with the remedy for what is wrong.
 
-    Exits with 0 where all is well, 1 after warnings, 69 after a failure.
+    With --url the machine of that box. Exits with 0 where all is well, 1 after warnings, 69 after a
+    failure.
     """
-    from evalbox.service.doctor import Check, diagnose
-
     engines = [engine_name(name) for name in engine] or ["gvisor", "runc"]
     found: list[Check] = []
-    async for check in diagnose(session.settings, engines=engines):
+    async for check in _checks(session, engines):
         found.append(check)
         if not as_json:
             _print(session.console, check.name, check.level, check.detail, check.remedy)
@@ -41,6 +42,19 @@ async def doctor_command(session: Session, engine: tuple[str, ...], as_json: boo
     if "failure" in levels:
         return _UNUSABLE
     return status.WARNING if "warning" in levels else status.OK
+
+
+async def _checks(session: Session, engines: Sequence[str]) -> AsyncIterator[Check]:
+    """Of this machine without its box, which may be what is wrong."""
+    if not session.settings.url:
+        from evalbox.service.doctor import diagnose
+
+        async for check in diagnose(session.settings, engines=engines):
+            yield check
+        return
+    async with session.box() as box:
+        async for check in box.diagnose(engines):
+            yield check
 
 
 def _print(console: Console, name: str, level: str, detail: str, remedy: str) -> None:

@@ -84,7 +84,7 @@ class Request:
             else task.name,
             kind=task.kind,
             command=task.command,
-            image=options.plain_text(_first(self.image, settings.image), field="image"),
+            image=self._image(settings),
             engine=self._engine(settings),
             env=environment(self.env, self.env_file),
             artifacts=tuple(kept_path(path) for path in self.artifact),
@@ -154,7 +154,15 @@ class Request:
         name = "stdin" if self.path == "-" else Path(origin).name
         return script(source, origin=origin, name=name, arguments=arguments, language=self.lang)
 
+    def _image(self, settings: Settings) -> str:
+        if self.image is None and settings.url:
+            return ""
+        return options.plain_text(_first(self.image, settings.image), field="image")
+
     def _engine(self, settings: Settings) -> str:
+        if self.engine is None and settings.url:
+            # A box elsewhere has defaults of its own.
+            return ""
         if self.engine is None and settings.engine == "process":
             raise InvalidInput(
                 "engine process confines nothing, so it is never the default",

@@ -6,7 +6,6 @@ import asyncio
 import signal
 
 from evalbox.cli.session import Session
-from evalbox.errors import InvalidInput
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
@@ -16,10 +15,7 @@ def serve_until_stopped(session: Session) -> int:
 
     The first lets what runs end within the drain, the second leaves it to the next start.
     """
-    if session.settings.url:
-        raise InvalidInput(
-            "--serve is for a data directory of this machine", hint="leave out --url, EVALBOX_URL"
-        )
+    session.keep_here("--serve")
     return asyncio.run(_serve(session))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalbox.cli.console import Console
+from evalbox.errors import InvalidInput
 
 if TYPE_CHECKING:
     from evalbox.config.settings import Settings
@@ -58,6 +59,14 @@ class Session:
         file = Path(settings.log_file) if settings.log_file else None
         logs.configure(level=settings.log_level, form=settings.log_format, file=file)
         atexit.register(logs.close)
+
+    def keep_here(self, command: str) -> None:
+        """Raises ``InvalidInput`` where a box elsewhere is meant, which ``command`` is not for."""
+        if self.settings.url:
+            raise InvalidInput(
+                f"{command} is for this machine, and {self.settings.url} is elsewhere",
+                hint="leave out --url and EVALBOX_URL, or run it there",
+            )
 
     def box(self, *, work: bool = False, warm: int = 0) -> AbstractAsyncContextManager[Box]:
         """The box, open; with ``work`` this process runs the queue if no other does."""

@@ -33,8 +33,10 @@ class LocalImages:
         return image
 
     async def load(self, archive: Path) -> Sequence[Image]:
-        async with audited(self._store, "image.load", str(archive)):
-            return await self._images.load(archive)
+        async with audited(self._store, "image.load", str(archive)) as entry:
+            loaded = await self._images.load(archive)
+            entry.target = ", ".join(image.names[0] for image in loaded if image.names)
+        return loaded
 
     async def pull(self, reference: str, progress: Progress) -> Image:
         async with audited(self._store, "image.pull", reference):

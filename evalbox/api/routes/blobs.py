@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 from fastapi import APIRouter, Request
 
 from evalbox.api.auth import requires
-from evalbox.api.bodies import upload
+from evalbox.api.bodies import arriving, upload
 from evalbox.api.context import TheContext
 from evalbox.domain.access import Scope
 from evalbox.domain.limits import GIB
-from evalbox.errors import InvalidInput
 from evalbox.service.spool import spooled
 from evalbox.wire.shapes import BlobDocument
 
@@ -34,16 +31,6 @@ async def upload_blob(request: Request, context: TheContext) -> BlobDocument:
 
     What no evaluation comes to need is forgotten after a day.
     """
-    async with spooled(_pieces(request), context.settings.data_dir) as file:
+    async with spooled(arriving(request), context.settings.data_dir) as file:
         blob, size = await context.box.upload(file)
     return {"blob": blob, "size": size}
-
-
-async def _pieces(request: Request) -> AsyncIterator[bytes]:
-    announced = request.headers.get("content-length", "")
-    size = 0
-    async for data in request.stream():
-        size += len(data)
-        yield data
-    if announced.isdigit() and size != int(announced):
-        raise InvalidInput("the upload broke off", hint="send it again")

@@ -85,7 +85,8 @@ async def stream_output(
 
 
 async def _check_attempt(box: Box, evaluation_id: str, attempt: int | None) -> None:
-    if attempt is not None and attempt > (await box.get(evaluation_id)).attempts:
+    # The first may be waited for before it has begun.
+    if attempt is not None and attempt > max(1, (await box.get(evaluation_id)).attempts):
         raise NotFound(f"evaluation {evaluation_id} has no attempt {attempt}")
 
 

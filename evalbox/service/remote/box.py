@@ -28,6 +28,8 @@ from evalbox.wire.specification import specification
 
 #: Seconds that one request waits for an end, which is then asked for again.
 _WAIT = 30.0
+#: Seconds that a box may take for its checks, and to write a backup, without a word.
+_CHECKING, _BACKING_UP = 600.0, 3600.0
 
 
 class RemoteBox:
@@ -195,7 +197,7 @@ class RemoteBox:
 
     async def diagnose(self, engines: Sequence[str] = ()) -> AsyncIterator[Check]:
         query = [("engine", name) for name in engines]
-        for item in await self._client.get("/checks", query):
+        for item in await self._client.send("GET", "/checks", query=query, silence=_CHECKING):
             yield reading.check(item)
 
     @property
@@ -215,7 +217,8 @@ class RemoteBox:
         return self._webhooks
 
     async def backup(self, target: Path) -> None:
-        await downloads.write(self._client.pieces("POST", "/backup"), target)
+        content = self._client.pieces("POST", "/backup", silence=_BACKING_UP)
+        await downloads.write(content, target)
 
 
 def _segment(text: str) -> str:

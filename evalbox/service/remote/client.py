@@ -84,8 +84,9 @@ class Client:
         content: bytes | AsyncIterator[bytes] | None = None,
         headers: Mapping[str, str] | None = None,
         extensions: dict[str, Any] | None = None,
+        silence: float = _SILENCE,
     ) -> Any:
-        """The answer's JSON, None where it has no content."""
+        """The answer's JSON, None where it has no content; waited for ``silence`` seconds."""
         with _Translated(self._where):
             answer = await self._http.request(
                 method,
@@ -95,45 +96,49 @@ class Client:
                 content=content,
                 headers=headers,
                 extensions=extensions,
+                timeout=httpx.Timeout(_SILENCE, connect=_CONNECT, read=silence),
             )
         await _check(answer)
         return answer.json() if answer.content else None
 
     async def upload(
-        self, method: str, path: str, source: Path | bytes, *, query: Query | None = None
+        self, method: str, path: str, source: Path | bytes, *, silence: float = _SILENCE
     ) -> Any:
         """Sends content, that of a file as it is read. Raises ``FileMissing``."""
         if isinstance(source, bytes):
-            return await self.send(method, path, query=query, content=source)
+            return await self.send(method, path, content=source, silence=silence)
         size = await uploads.size(source)
         # What is signed has to be known before it is sent.
         extensions = {DIGEST: await uploads.digest(source)} if self._signs else None
         return await self.send(
             method,
             path,
-            query=query,
             content=uploads.content(source),
             headers={"Content-Length": str(size)},
             extensions=extensions,
+            silence=silence,
         )
 
     @asynccontextmanager
     async def streamed(
-        self, method: str, path: str, *, query: Query | None = None
+        self, method: str, path: str, *, query: Query | None = None, silence: float = _SILENCE
     ) -> AsyncIterator[httpx.Response]:
         """The answer with its content still to come, for the length of a block."""
         with _Translated(self._where):
             async with self._http.stream(
-                method, PREFIX + path, params=_parameters(query)
+                method,
+                PREFIX + path,
+                params=_parameters(query),
+                timeout=httpx.Timeout(_SILENCE, connect=_CONNECT, read=silence),
             ) as answer:
                 await _check(answer)
                 yield answer
 
     async def pieces(
-        self, method: str, path: str, *, query: Query | None = None
+        self, method: str, path: str, *, query: Query | None = None, silence: float = _SILENCE
     ) -> AsyncIterator[bytes]:
         """The content of an answer, as it comes."""
-        async with self.streamed(method, path, query=query) as answer:
+        async with self.streamed(method, path, query=query, silence=silence) as answer:
             async for data in answer.aiter_bytes():
                 yield data
 

@@ -13,6 +13,9 @@ from evalbox.service.remote.client import Client
 from evalbox.wire import reading
 from evalbox.wire.problem import error_from
 
+#: Seconds that a box may take to load what it got, without a word.
+_LOADING = 3600.0
+
 
 class RemoteImages:
     """Implements ``Images`` over the API."""
@@ -36,7 +39,7 @@ class RemoteImages:
         return await self._work("/images/pull", {"reference": reference}, progress)
 
     async def load(self, archive: Path) -> Sequence[Image]:
-        found = await self._client.upload("POST", "/images/load", archive)
+        found = await self._client.upload("POST", "/images/load", archive, silence=_LOADING)
         return [reading.image(item) for item in found]
 
     async def remove(self, reference: str) -> None:

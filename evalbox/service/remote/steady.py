@@ -21,6 +21,7 @@ from evalbox.domain.state import FINAL
 from evalbox.errors import ServiceUnreachable
 from evalbox.service.box import Audit, Box, Keys
 from evalbox.service.images import Images
+from evalbox.service.sandbox_box import Sandboxes
 from evalbox.service.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -255,6 +256,10 @@ class SteadyBox:
     @property
     def audit(self) -> Audit:
         return self._box.audit
+
+    @property
+    def sandboxes(self) -> Sandboxes:
+        return self._box.sandboxes
 
     @property
     def webhooks(self) -> Webhooks:
