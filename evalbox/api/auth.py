@@ -102,7 +102,7 @@ class Identification:
             key, signed = await self._key(scope, given[0]) if len(given) == 1 else (None, None)
             if key is None:
                 raise unauthenticated()
-            principal = Principal(key.name, key.scopes, key.id, address_of(scope))
+            principal = Principal(key.name, key.scopes, key.id, address_of(scope), key.expires_at)
         scope[_PRINCIPAL] = principal
         return principal, signed
 

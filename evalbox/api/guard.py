@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from evalbox.api.throttle import Throttle
 from evalbox.domain.access import Principal
 from evalbox.errors import EvalboxError, Forbidden, TooLarge, Unauthenticated
 from evalbox.service.actor import Actor, acting
-from evalbox.service.authentication import Authentication
+from evalbox.service.authentication import Authentication, KeyEnded
 from evalbox.telemetry.logs import bound, get_logger
 
 log = get_logger(__name__)
@@ -25,6 +26,8 @@ log = get_logger(__name__)
 MAX_TARGET, MAX_HEADERS, MAX_HEADER_COUNT = 16 << 10, 32 << 10, 100
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE = frozenset({"same-origin", "none"})
+#: Closes a WebSocket that is not allowed any more (RFC 6455).
+_POLICY = 1008
 #: Characters of a path that the audit log tells.
 _TOLD = 200
 _DENIED = {401: Unauthenticated.code, 403: Forbidden.code}
@@ -72,7 +75,19 @@ class Guard:
         actor = _actor(admitted.principal, scope)
         with acting(actor), bound(actor=actor.name):
             sending = self._sending(send, scope, admitted, actor, incoming)
-            await self._app(scope, admitted.receive, sending)
+            await self._pass_on(scope, admitted, sending)
+
+    async def _pass_on(self, scope: Scope, admitted: _Admitted, send: Send) -> None:
+        principal = admitted.principal
+        if self._keys is None or principal is None or principal.key_id is None:
+            await self._app(scope, admitted.receive, send)
+            return
+        answer = _Answer(send)
+        try:
+            async with self._keys.lease(principal.key_id, principal.expires_at):
+                await self._app(scope, admitted.receive, answer)
+        except KeyEnded:
+            await answer.end(scope, admitted.receive)
 
     async def _admit(self, scope: Scope, receive: Receive) -> _Admitted:
         _check_size(scope)
@@ -121,6 +136,34 @@ class Guard:
             await send(message)
 
         return sending
+
+
+class _Answer:
+    """What is sent, and how to end it in the middle."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self._begun = False
+
+    async def __call__(self, message: Message) -> None:
+        self._begun = True
+        await self._send(message)
+
+    async def end(self, scope: Scope, receive: Receive) -> None:
+        if not self._begun:
+            request_id = str(scope.get("evalbox.request_id", ""))
+            await problems.response(unauthenticated(), request_id=request_id)(
+                scope, receive, self._send
+            )
+        elif scope["type"] == "websocket":
+            with suppress(RuntimeError):
+                await self._send(
+                    {"type": "websocket.close", "code": _POLICY, "reason": "the key has ended"}
+                )
+        else:
+            # Refused where a length was told, and ended by the server then.
+            with suppress(RuntimeError):
+                await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
 def _actor(principal: Principal | None, scope: Scope) -> Actor:

@@ -69,13 +69,14 @@ class ApiKey:
 class Principal:
     """Who a request is from. ``key_id`` is None where the way in was enough, as on the socket.
 
-    ``source`` is ``socket``, or the address of the peer.
+    ``source`` is ``socket``, or the address of the peer; ``expires_at`` that of the key.
     """
 
     name: str
     scopes: frozenset[Scope]
     key_id: str | None
     source: str
+    expires_at: float | None = None
 
     def allows(self, needed: Scope) -> bool:
         return allows(self.scopes, needed)

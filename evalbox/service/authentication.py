@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 from evalbox.domain.access import ApiKey, Standing, Token
 from evalbox.domain.clock import Clock
@@ -19,6 +22,10 @@ _RECORD = 60.0
 _MOST_RECORDED = 30
 
 
+class KeyEnded(Exception):
+    """The key that something was begun with is in force no longer."""
+
+
 class Authentication:
     """Over the keys of a store. Answers None for every key that gives no right, whatever it lacks.
 
@@ -30,6 +37,7 @@ class Authentication:
         self._clock = clock
         self._refusals: set[tuple[str, str]] = set()
         self._since = clock.monotonic()
+        self._leases: dict[str, dict[asyncio.Timeout, asyncio.Task[Any] | None]] = {}
 
     async def by_token(self, token: Token) -> ApiKey | None:
         """The key in force of a token that was shown. Of those that sign, none may be shown."""
@@ -65,6 +73,36 @@ class Authentication:
             with suppress(StoreError):
                 await self._store.touch_key(key.id, now)
         return key
+
+    @asynccontextmanager
+    async def lease(self, key_id: str, expires_at: float | None) -> AsyncIterator[None]:
+        """For the length of what a key is used for: raises ``KeyEnded`` within, when it ends.
+
+        So a stream that was opened with a key does not outlive it.
+        """
+        left = None if expires_at is None else max(0.0, expires_at - self._clock.now())
+        leases = self._leases.setdefault(key_id, {})
+        task = asyncio.current_task()
+        lease = asyncio.timeout(left)
+        try:
+            async with lease:
+                leases[lease] = task
+                yield
+        except TimeoutError:
+            if not lease.expired():
+                raise
+            raise KeyEnded from None
+        finally:
+            leases.pop(lease, None)
+            if not leases:
+                self._leases.pop(key_id, None)
+
+    def ended(self, key_id: str) -> None:
+        """A key has been revoked: ends all that it is used for, but for what revokes it."""
+        now = asyncio.get_running_loop().time()
+        for lease, task in self._leases.get(key_id, {}).items():
+            if task is not asyncio.current_task() and not lease.expired():
+                lease.reschedule(now)
 
     async def refused(self, actor: Actor, target: str, result: str) -> None:
         """Puts a refusal into the audit log: once a minute for each address and result, so that

@@ -10,15 +10,17 @@ from evalbox.domain.signing import signing_secret
 from evalbox.domain.text import plain_text
 from evalbox.errors import InvalidInput
 from evalbox.service.audit import audited
+from evalbox.service.authentication import Authentication
 from evalbox.store.store import Store
 
 
 class LocalKeys:
     """Implements ``Keys``."""
 
-    def __init__(self, store: Store, clock: Clock) -> None:
+    def __init__(self, store: Store, clock: Clock, authentication: Authentication) -> None:
         self._store = store
         self._clock = clock
+        self._authentication = authentication
 
     async def create(
         self,
@@ -59,4 +61,6 @@ class LocalKeys:
 
     async def revoke(self, reference: str) -> ApiKey:
         async with audited(self._store, "key.revoke", reference, name=lambda key: key.id):
-            return await self._store.revoke_key(reference, self._clock.now())
+            key = await self._store.revoke_key(reference, self._clock.now())
+        self._authentication.ended(key.id)
+        return key

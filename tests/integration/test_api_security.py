@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -10,16 +11,17 @@ from typing import Any
 
 import pytest
 from api_support import PREFIX, Served, code, served
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute, APIWebSocketRoute
 from starlette.websockets import WebSocket
-from websockets.asyncio.client import connect
-from websockets.exceptions import InvalidStatus
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from evalbox.api.app import _ROUTERS
 from evalbox.api.auth import requires
 from evalbox.api.throttle import UNKNOWN_BURST
 from evalbox.domain.access import Scope, Token
-from evalbox.domain.clock import ManualClock
+from evalbox.domain.clock import ManualClock, SystemClock
 from evalbox.host import protocol
 from evalbox.wire.access import AuditEntryDocument
 
@@ -81,6 +83,33 @@ def test_every_route_names_the_scope_it_needs() -> None:
         if isinstance(route, APIRoute) and route.methods != {"GET"}:
             looks_only = route.path.endswith(("/ping", "/stream"))
             assert looks_only or scopes[0] is not Scope.READ, route.path
+
+
+def test_no_request_waits_for_a_thread() -> None:
+    def plain(dependant: Dependant) -> list[str]:
+        own = [] if inspect.iscoroutinefunction(dependant.call) else [str(dependant.call)]
+        return own + [name for inner in dependant.dependencies for name in plain(inner)]
+
+    for route in ROUTES:
+        assert isinstance(route, APIRoute | APIWebSocketRoute)
+        dependant = route.dependant
+        found = [
+            name
+            for inner in dependant.dependencies
+            for name in plain(inner)
+            # A class whose call is a coroutine.
+            if "_Documented" not in name
+        ]
+        assert inspect.iscoroutinefunction(dependant.call)
+        assert not found, f"{route.path}: {found}"
+
+
+def test_what_reads_its_body_itself_says_how_much_it_takes() -> None:
+    for route in ROUTES:
+        if isinstance(route, APIRoute) and "POST PUT PATCH".find(min(route.methods)) >= 0:
+            wants = inspect.signature(route.endpoint).parameters.values()
+            if any("Request" in str(parameter.annotation) for parameter in wants):
+                assert getattr(route.endpoint, "evalbox_upload_limit", 0), route.path
 
 
 async def test_no_route_answers_without_a_key(box: Served, clock: ManualClock) -> None:
@@ -181,6 +210,46 @@ async def test_a_revoked_key_is_refused_from_the_next_request_on(box: Served) ->
     async with box.owner() as owner, box.client(await box.key(name="ci")) as client:
         assert (await client.get("/queue")).is_success
         assert (await owner.post("/keys/ci/revoke")).json()["revoked_at"]
+        assert code(await client.get("/queue")) == (401, "unauthenticated")
+
+
+async def read_out(feed: ClientConnection) -> None:
+    async for _ in feed:
+        pass
+
+
+async def test_streams_end_with_the_key_they_were_opened_with(tmp_path: Path) -> None:
+    async with served(tmp_path / "box") as box:
+        now = SystemClock().now()
+        keys = [
+            await box.key(Scope.READ, name="revoked"),
+            await box.key(Scope.READ, name="expired", expires_at=now + 1.5),
+        ]
+        for key in keys:
+            shown = {"Authorization": f"Bearer {key}"}
+            address = f"ws://127.0.0.1:{box.port}{PREFIX}/feed"
+            async with (
+                box.client(key) as client,
+                client.stream("GET", "/events/stream") as stream,
+                connect(address, additional_headers=shown, proxy=None) as feed,
+            ):
+                assert stream.is_success
+                pieces = stream.aiter_bytes()
+                assert await anext(pieces)
+                if key is keys[0]:
+                    await box.box.keys.revoke("revoked")
+                async with asyncio.timeout(10):
+                    async for _ in pieces:
+                        pass
+                    with pytest.raises(ConnectionClosed):
+                        await read_out(feed)
+                assert feed.close_code == 1008
+                assert code(await client.get("/queue")) == (401, "unauthenticated")
+
+
+async def test_a_key_can_revoke_itself(box: Served) -> None:
+    async with box.client(await box.key(name="own")) as client:
+        assert (await client.post("/keys/own/revoke")).json()["revoked_at"]
         assert code(await client.get("/queue")) == (401, "unauthenticated")
 
 

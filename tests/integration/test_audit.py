@@ -19,6 +19,7 @@ from evalbox.engines.fake import FakeEngine
 from evalbox.errors import Conflict, EvalboxError, InvalidInput, KeyNotFound
 from evalbox.service.actor import Actor, acting, user_name
 from evalbox.service.audit import LocalAudit
+from evalbox.service.authentication import Authentication
 from evalbox.service.keys import LocalKeys
 from evalbox.service.local import LocalBox
 from evalbox.service.local_images import LocalImages
@@ -262,7 +263,7 @@ async def test_a_long_log_is_looked_through_in_pages(tmp_path: Path) -> None:
 async def test_the_life_of_a_key(tmp_path: Path) -> None:
     clock = ManualClock()
     async with await Store.open(tmp_path, clock=clock) as store:
-        keys = LocalKeys(store, clock)
+        keys = LocalKeys(store, clock, Authentication(store, clock))
         key, text = await keys.create("ci", {Scope.SUBMIT, Scope.READ}, expires_at=clock.now() + 60)
         token = Token.parse(text)
         assert token is not None
@@ -287,7 +288,7 @@ async def test_the_life_of_a_key(tmp_path: Path) -> None:
 async def test_a_token_is_kept_as_its_digest_only(tmp_path: Path) -> None:
     clock = ManualClock()
     async with await Store.open(tmp_path, clock=clock) as store:
-        keys = LocalKeys(store, clock)
+        keys = LocalKeys(store, clock, Authentication(store, clock))
         tokens = [
             Token.parse((await keys.create(f"key {signing}", [Scope.READ], signing=signing))[1])
             for signing in (False, True)
@@ -310,7 +311,7 @@ async def test_signing_secrets(tmp_path: Path) -> None:
 
     clock = ManualClock()
     async with await Store.open(tmp_path, clock=clock) as store:
-        keys = LocalKeys(store, clock)
+        keys = LocalKeys(store, clock, Authentication(store, clock))
         key, text = await keys.create("signs", [Scope.READ], signing=True)
         plain, _ = await keys.create("shows", [Scope.READ])
         token = Token.parse(text)

@@ -41,7 +41,7 @@ After = Annotated[
 ]
 
 
-def _selection(
+async def _selection(
     evaluation: Annotated[str | None, Query(max_length=64, description="A full id")] = None,
     batch: Annotated[str | None, Query(max_length=MAX_TEXT)] = None,
 ) -> Selection:
@@ -51,7 +51,7 @@ def _selection(
 Selected = Annotated[Selection, Depends(_selection)]
 
 
-def _hub(connection: HTTPConnection) -> Hub:
+async def _hub(connection: HTTPConnection) -> Hub:
     found: Hub = connection.app.state.hub
     return found
 
