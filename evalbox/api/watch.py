@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 
+from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from evalbox.domain.access import Principal
 from evalbox.domain.clock import Clock
 from evalbox.service.metrics import Metrics
+from evalbox.telemetry import traces
 from evalbox.telemetry.logs import get_logger
 from evalbox.telemetry.metrics import Counter, Gauge, Histogram, Reading
 
@@ -91,9 +95,9 @@ class Watch:
     def streaming(self, scope: Scope, change: int) -> None:
         self._streams.add(change, self._route(scope))
 
-    def ended(self, scope: Scope, seen: Seen) -> None:
-        """Counts a request and writes it down. Its path and query may hold secrets: they are not
-        told."""
+    def ended(self, scope: Scope, seen: Seen, span: traces.Span) -> None:
+        """Counts a request and writes it down. Its path and query are not told: they may hold
+        secrets."""
         self._under_way.add(-1)
         if seen.streaming:
             self.streaming(scope, -1)
@@ -104,7 +108,11 @@ class Watch:
         self._seconds.observe(seconds, method, route, str(status))
         if status in _REFUSALS:
             self._refused.add(1, _REFUSALS[status])
-        principal = scope.get("evalbox.principal")
+        span.rename(f"{method} {route}")
+        span.set({"http.route": route, "http.response.status_code": status})
+        if status >= 500:
+            span.fail(f"status {status}")
+        principal: Principal | None = scope.get("evalbox.principal")
         tell = log.debug if route in _ROUTINE else log.info
         tell(
             "request",
@@ -114,6 +122,7 @@ class Watch:
             ms=round(seconds * 1000, 2),
             key_id=principal.key_id if principal else None,
             source=principal.source if principal else None,
+            trace=traces.trace_id(traces.current()) or None,
         )
 
     def _route(self, scope: Scope) -> str:
@@ -171,14 +180,30 @@ class Watched:
             watch.answering(scope, seen, message)
             await send(message)
 
-        try:
-            await self._app(scope, receive, sending)
-        except Exception:
-            # Answered further out.
-            seen.status = seen.status or 500
-            raise
-        finally:
-            watch.ended(scope, seen)
+        with _span(scope) as span:
+            try:
+                await self._app(scope, receive, sending)
+            except Exception:
+                # Answered further out.
+                seen.status = seen.status or 500
+                raise
+            finally:
+                watch.ended(scope, seen, span)
+
+
+def _span(scope: Scope) -> AbstractContextManager[traces.Span]:
+    """It goes on with the trace of the client, if there is one."""
+    if not traces.enabled() or scope["type"] != "http" or scope["path"] in _ROUTINE:
+        return traces.NOTHING
+    return traces.span(
+        scope["method"],
+        parent=Headers(scope=scope).get("traceparent", ""),
+        kind="server",
+        attributes={
+            "http.request.method": scope["method"],
+            "evalbox.request_id": scope.get("evalbox.request_id", ""),
+        },
+    )
 
 
 def _is_stream(message: Message) -> bool:

@@ -50,7 +50,8 @@ class EvaluationSpec:
     input (default: empty); ``artifacts`` the paths, absolute or beneath ``workdir``, that are kept
     after it ends; ``not_before`` seconds since 1970; ``user`` is ``uid:gid`` or a name that the
     sandbox resolves. ``idempotency_key``: a second submission with the same key gives the first
-    one's evaluation.
+    one's evaluation. ``trace`` is the W3C traceparent of what asked for it, if that is traced; it
+    makes no difference to what is asked for.
     """
 
     name: str
@@ -73,6 +74,7 @@ class EvaluationSpec:
     batch: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     idempotency_key: str | None = None
+    trace: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -104,13 +104,17 @@ class Account:
             since=None if self._adopted else self._claimed_at,
             attributes=self._attributes(),
         ) as span:
-            yield
-            if self._verdict is None:
-                span.set({"evalbox.left": True})
-                return
-            span.set({"evalbox.outcome": str(self._verdict.outcome)})
-            if self._verdict.outcome is Outcome.INFRA_ERROR:
-                span.fail(self._verdict.reason)
+            try:
+                yield
+            finally:
+                self._tell_end(span)
+
+    def _tell_end(self, span: traces.Span) -> None:
+        verdict = self._verdict
+        # What was let go without one is adopted by the next process.
+        span.set({"evalbox.outcome": str(verdict.outcome) if verdict else "left"})
+        if verdict is not None and verdict.outcome is Outcome.INFRA_ERROR:
+            span.fail(verdict.reason)
 
     def _tell_wait(self, trace: str) -> None:
         """Of a further attempt it is not known since when it was due."""

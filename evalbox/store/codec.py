@@ -50,6 +50,7 @@ def decode_spec(text: str) -> EvaluationSpec:
         batch=document["batch"],
         labels=document["labels"],
         idempotency_key=document["idempotency_key"],
+        trace=document.get("trace", ""),
     )
 
 
@@ -89,6 +90,7 @@ def _spec_document(spec: EvaluationSpec) -> dict[str, Any]:
         "batch": spec.batch,
         "labels": dict(spec.labels),
         "idempotency_key": spec.idempotency_key,
+        **({"trace": spec.trace} if spec.trace else {}),
     }
 
 
