@@ -41,6 +41,10 @@ COMMANDS = {
         "restore": ("evalbox.cli.backup", "Bring a backup back into an empty data directory."),
         "keys": ("evalbox.cli.keys", "Create, list and revoke the keys of the API."),
         "audit": ("evalbox.cli.audit", "See who did what, and check the record of it."),
+        "webhooks": (
+            "evalbox.cli.webhooks",
+            "Tell other programs what happens: create, test and watch webhooks.",
+        ),
     },
     "Set up": {
         "doctor": ("evalbox.cli.doctor", "Check this machine, with the remedy for what is wrong."),
