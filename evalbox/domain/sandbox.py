@@ -91,7 +91,7 @@ class SandboxSpec:
     workdir: str = HOME
     network: Network = Network.NONE
     limits: Limits = field(default_factory=Limits)
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     labels: Mapping[str, str] = field(default_factory=dict)
     lifetime: float = DEFAULT_LIFETIME
     idle_timeout: float | None = None
@@ -162,7 +162,7 @@ class ExecSpec:
 
     command: tuple[str, ...]
     workdir: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     user: str | None = None
     stdin: bool = False
     tty: bool = False

@@ -30,7 +30,7 @@ class Exec:
 
     command: tuple[str, ...]
     workdir: str = ""
-    env: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
     user: str | None = None
     stdin: bool = False
     tty: bool = False

@@ -177,3 +177,12 @@ def test_doctor_and_images(cli: Cli) -> None:
     assert any("evalbox/base:latest" in image["names"] for image in images)
     assert cli("images", "rm", "evalbox/no-such:1").code == 66
     assert cli("images", "load", "nope.tar").code == 66
+
+
+def test_a_secret_reaches_the_program_and_no_file(cli: Cli) -> None:
+    marker = "marker-of-a-secret"
+    cli.env["TOKEN"] = marker
+    ended = cli("run", "--env", "TOKEN", "--", "sh", "-c", "printf %s $TOKEN | tr a-z A-Z")
+    assert ended.text == marker.upper()
+    files = [path for path in cli.data.rglob("*") if path.is_file()]
+    assert not [path for path in files if marker.encode() in path.read_bytes()]

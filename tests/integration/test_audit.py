@@ -23,6 +23,8 @@ from evalbox.service.authentication import Authentication
 from evalbox.service.keys import LocalKeys
 from evalbox.service.local import LocalBox
 from evalbox.service.local_images import LocalImages
+from evalbox.service.local_webhooks import LocalWebhooks
+from evalbox.service.sandboxes import LocalSandboxes
 from evalbox.store.sqlite import Error, open_writer
 from evalbox.store.store import Store
 
@@ -98,11 +100,22 @@ READS = {
     *("get", "list", "attempts", "samples", "output", "wait", "resolve", "explain", "artifacts"),
     *("read_artifact", "batches", "batch", "queue", "events", "last_seq", "host", "diagnose"),
     *("require_engine", "open", "close", "running_here", "images", "keys", "audit"),
-    *("work_begun", "stop_working"),
+    *("work_begun", "stop_working", "sandboxes", "webhooks"),
     *("keys.list", "audit.list", "audit.verify", "images.list", "images.get"),
+    *("webhooks.list", "webhooks.get", "webhooks.deliveries", "webhooks.alerts"),
+    # What run does is done by exec.
+    *("sandboxes.list", "sandboxes.get", "sandboxes.read", "sandboxes.entries", "sandboxes.run"),
 }
-#: Audited too; these need a container engine.
-IMAGES = {f"images.{name}" for name in ("build_base", "load", "pull", "remove")}
+#: These change something too, and are tried where what they need is at hand.
+ELSEWHERE = {
+    f"{facet}.{name}": kind
+    for facet, kind, names in (
+        ("images", LocalImages, ("build_base", "load", "pull", "remove")),
+        ("sandboxes", LocalSandboxes, ("create", "keep", "remove", "exec", "write")),
+        ("webhooks", LocalWebhooks, ("create", "change", "remove", "test", "redeliver")),
+    )
+    for name in names
+}
 
 
 async def _cancel(box: LocalBox) -> None:
@@ -115,8 +128,20 @@ def _public(kind: type, prefix: str = "") -> set[str]:
 
 
 def test_every_method_is_known_to_change_or_not_to() -> None:
-    methods = _public(LocalBox) | _public(LocalKeys, "keys.") | _public(LocalAudit, "audit.")
-    assert methods | _public(LocalImages, "images.") == WRITES.keys() | READS | IMAGES
+    facets = {
+        "keys": LocalKeys,
+        "audit": LocalAudit,
+        "images": LocalImages,
+        "sandboxes": LocalSandboxes,
+        "webhooks": LocalWebhooks,
+    }
+    methods = _public(LocalBox)
+    for name, kind in facets.items():
+        methods |= _public(kind, f"{name}.")
+    assert methods == WRITES.keys() | READS | ELSEWHERE.keys()
+    for name, kind in ELSEWHERE.items():
+        source = inspect.getsource(getattr(kind, name.partition(".")[2]))
+        assert "audited(" in source, name
 
 
 @pytest.mark.parametrize("method", WRITES)

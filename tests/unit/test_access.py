@@ -5,8 +5,10 @@ import pytest
 from evalbox.domain.access import ApiKey, Principal, Scope, Standing, Token, allows
 from evalbox.domain.environment import Withheld
 from evalbox.domain.evaluation import EvaluationSpec
+from evalbox.domain.sandbox import ExecSpec, SandboxSpec
 from evalbox.domain.signing import EMPTY_BODY, SCHEME, Signature, sign, signing_secret
 from evalbox.engines.base import Launch
+from evalbox.engines.execution import Exec
 from evalbox.errors import InvalidInput
 from evalbox.wire import access as wire
 
@@ -112,7 +114,11 @@ def test_what_is_no_signature(old: str, new: str) -> None:
 def test_nothing_that_prints_a_specification_tells_its_values() -> None:
     spec = EvaluationSpec(name="x", command=("t",), image="i", env={"TOKEN": "marker"})
     launch = Launch(command=("t",), env={"TOKEN": "marker"})
-    assert "marker" not in repr(spec) + repr(launch)
+    sandbox = SandboxSpec(image="i", env={"TOKEN": "marker"})
+    beside = ExecSpec(command=("t",), env={"TOKEN": "marker"})
+    program = Exec(command=("t",), env={"TOKEN": "marker"})
+    told = [repr(item) for item in (spec, launch, sandbox, beside, program)]
+    assert not [text for text in told if "marker" in text]
 
 
 def test_withheld_values() -> None:
