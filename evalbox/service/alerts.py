@@ -21,8 +21,14 @@ log = get_logger(__name__)
 #: Seconds between looks, and for which a condition must be false before its alert is over.
 INTERVAL, CALM = 5.0, 30.0
 DISK, HELD, DEAD, STORE, AUDIT = "disk:low", "queue:held", "dead-letter", "store", "audit:chain"
+#: Those that any box may raise, beside one for each engine.
+ALERTS = (DISK, HELD, DEAD, STORE, AUDIT)
 #: The disk is low at so many times what the settings keep free, and well again at so many.
 _LOW, _WELL = 2.0, 2.5
+
+
+def engine_alert(name: str) -> str:
+    return f"engine:{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +111,7 @@ class Alerts:
         watched, after = self._watched(), self._settings.alert_after
         for engine, reason in watched.shut.items():
             text = f"engine {engine} makes no sandboxes: {reason}"
-            yield Finding(f"engine:{engine}", Severity.CRITICAL, text, after)
+            yield Finding(engine_alert(engine), Severity.CRITICAL, text, after)
         if watched.holding.startswith("holding") and not watched.shut:
             yield Finding(HELD, Severity.WARNING, f"nothing starts: {watched.holding}", after)
         if dead := states.get(State.DEAD, 0):

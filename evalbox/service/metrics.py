@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict
 
 from evalbox import __version__
@@ -15,6 +15,7 @@ from evalbox.domain.host import HostSample
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import FINAL
 from evalbox.scheduler.scheduler import Scheduler
+from evalbox.service.alerts import ALERTS, engine_alert
 from evalbox.service.worker import Worker
 from evalbox.store.statistics import Census, Happened
 from evalbox.store.store import Store
@@ -60,14 +61,22 @@ class Metrics:
             census = self._census
         assert census is not None  # noqa: S101 - it has just been taken
         worker = self._worker()
+        scheduler = worker.scheduler if worker else None
         return [
             Family("gauge", "info", "Which evalbox this is.", ("version",), {(__version__,): 1.0}),
             *self._of_store(census),
             *self._of_log(),
             *self._store.writing(),
-            *_of_scheduler(worker.scheduler if worker else None),
+            self._of_alerts(census, scheduler.gates if scheduler else ()),
+            *_of_scheduler(scheduler),
             *_of_host(worker.host_sample if worker else None),
         ]
+
+    def _of_alerts(self, census: Census, engines: Iterable[str]) -> Reading:
+        """Those that may be raised are shown as well, so that their absence is no alert."""
+        known = dict.fromkeys((*ALERTS, *(engine_alert(name) for name in engines)), 0.0)
+        raised = dict.fromkeys(census.alerts, 1.0)
+        return gauges("alert_raised", "1 where the box raised the alert.", "alert", known | raised)
 
     async def _count(self) -> None:
         self._census = await self._store.census(self._clock.now())
@@ -95,6 +104,10 @@ class Metrics:
         yield gauge("queue_oldest_age_seconds", "How long the first in line has waited.", age)
         yield gauge("queue_paused", "1 while the queue is paused.", self._paused)
         yield gauge("slots", "How many evaluations may run at once.", self._slots)
+        sandboxes = {str(state): count for state, count in census.sandboxes.items()}
+        yield gauges("sandboxes", "Sandboxes of the service that live.", "state", sandboxes)
+        text = "Messages of webhooks that are still to be delivered."
+        yield gauge("webhook_deliveries_pending", text, census.deliveries)
         yield gauge("api_keys", "Keys in force.", census.keys)
         yield gauge("database_bytes", "The size of the database.", census.database_bytes)
         yield total("audit_entries", "Entries of the audit log.", census.audit_entries)

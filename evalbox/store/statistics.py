@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from evalbox.domain.sandbox import SandboxState
 from evalbox.domain.state import State
 from evalbox.store.access import Access
 from evalbox.store.sqlite import Connection
@@ -26,17 +27,24 @@ _DELAYED = """
 SELECT count(*) FROM evaluations INDEXED BY evaluations_waiting
 WHERE state = 'queued' AND ready = 0
 """
+_LIVE = (SandboxState.STARTING, SandboxState.RUNNING)
 
 
 @dataclass(frozen=True, slots=True)
 class Census:
-    """What there is. ``delayed`` of those queued wait for a time; ``waiting_since`` is when the
-    first of the others fell due, None where there is none. ``keys`` are those in force."""
+    """What there is now. ``delayed`` of those queued wait for a time; ``waiting_since`` is when the
+    first of the others fell due, None where there is none. ``keys`` are those in force,
+    ``sandboxes`` those of the service by their state, ``deliveries`` the messages of webhooks that
+    are still to be sent, ``alerts`` the keys of those that are raised.
+    """
 
     states: Mapping[State, int]
     delayed: int
     waiting_since: float | None
     keys: int
+    sandboxes: Mapping[SandboxState, int]
+    deliveries: int
+    alerts: Sequence[str]
     audit_entries: int
     database_bytes: int
 
@@ -85,11 +93,21 @@ def _census(conn: Connection, now: float) -> Census:
         "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
     ).fetchone()
     audit = conn.execute("SELECT seq FROM sqlite_sequence WHERE name = 'audit'").fetchone()
+    sandboxes = conn.execute(
+        "SELECT state, count(*) FROM sandboxes WHERE state != 'ended' GROUP BY state"
+    ).fetchall()
+    deliveries = conn.execute(
+        "SELECT count(*) FROM deliveries INDEXED BY deliveries_due WHERE state = 'pending'"
+    ).fetchone()
+    alerts = conn.execute("SELECT key FROM alerts ORDER BY key").fetchall()
     return Census(
         states=dict.fromkeys(State, 0) | {State(state): count for state, count in states},
         delayed=conn.execute(_DELAYED).fetchone()[0],
         waiting_since=conn.execute(_WAITING_SINCE).fetchone()[0],
         keys=keys[0],
+        sandboxes={state: dict(sandboxes).get(state, 0) for state in _LIVE},
+        deliveries=deliveries[0],
+        alerts=[row[0] for row in alerts],
         audit_entries=audit[0] if audit else 0,
         database_bytes=size[0],
     )
