@@ -38,6 +38,7 @@ _FAILURES = {
     409: "It is in no state for this, was made for something else, or the id is ambiguous",
     410: "The sandbox exists no longer",
     413: "More bytes than are taken in at once",
+    416: "The range begins behind the end",
     422: "Something in it cannot be; `field` and `errors` say what",
     429: "Too many requests; `Retry-After` says when the next may come",
     500: "A mistake in evalbox; its log has more, under the request id",
@@ -81,8 +82,12 @@ def _complete(operation: dict[str, Any], method: str) -> None:
     responses = operation["responses"]
     if MEDIA_TYPE not in responses.get("422", {}).get("content", {}):
         responses.pop("422", None)
-    for status in sorted(_failures(operation, method)):
-        responses.setdefault(str(status), {"$ref": f"#/components/responses/{_name(status)}"})
+    # A route names in ``responses`` what it alone may fail with, by no more than the status.
+    named = {int(status) for status, said in responses.items() if "content" not in said}
+    for status in sorted(_failures(operation, method) | (named & _FAILURES.keys())):
+        if status in named or str(status) not in responses:
+            responses[str(status)] = {"$ref": f"#/components/responses/{_name(status)}"}
+    operation["responses"] = dict(sorted(responses.items()))
 
 
 def _failures(operation: dict[str, Any], method: str) -> set[int]:

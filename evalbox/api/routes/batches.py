@@ -23,6 +23,7 @@ async def list_batches(box: TheBox) -> list[BatchDocument]:
 
 @router.get("/{name:path}", dependencies=READ)
 async def get_batch(name: str, box: TheBox) -> BatchDocument:
+    """One batch, with how many of its evaluations are in each state."""
     return document.batch(await box.batch(name))
 
 

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from evalbox.api import problems
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox
 from evalbox.api.references import EvaluationId, MaybeAttempt
@@ -29,12 +30,13 @@ _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{0,18})")
 _BYTES: Responses = {
     **octets("All that is kept"),
     206: {"content": {"application/octet-stream": {}}, "description": "The bytes asked for"},
-    416: {"description": "The range begins behind the end"},
+    416: {},
 }
 
 
 @router.get("", dependencies=READ, response_class=Response, responses=_BYTES)
 async def get_output(
+    request: Request,
     evaluation_id: EvaluationId,
     box: TheBox,
     attempt: MaybeAttempt = None,
@@ -54,8 +56,7 @@ async def get_output(
         return StreamingResponse(pieces, media_type=media, headers=headers)
     body, total = await _cut(pieces, first, last)
     if not body:
-        headers["Content-Range"] = f"bytes */{total}"
-        return Response(status_code=416, headers=headers)
+        return _behind_the_end(request, first, total)
     headers["Content-Range"] = f"bytes {first}-{first + len(body) - 1}/{total}"
     return Response(body, status_code=206, media_type=media, headers=headers)
 
@@ -102,6 +103,13 @@ def _range(header: str | None) -> tuple[int, int | None]:
     if last is not None and last < first:
         raise InvalidInput("Range: ends before it begins", field="Range")
     return first, last
+
+
+def _behind_the_end(request: Request, first: int, total: int) -> Response:
+    error = InvalidInput(f"Range: there are {total} bytes, and none at {first}", field="Range")
+    answer = problems.response(error, request_id=problems.request_id(request), status=416)
+    answer.headers["Content-Range"] = f"bytes */{total}"
+    return answer
 
 
 async def _wanted(
