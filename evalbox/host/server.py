@@ -17,6 +17,8 @@ from evalbox.host.protocol import BoundedProtocol, Patience, PatientWebSocket
 _GRACE = 3
 _KEEP_ALIVE = 75
 _MAX_MESSAGE = 1 << 20
+#: Of TLS 1.2. What uvicorn takes by itself has suites without a certificate, and without a cipher.
+_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 
 class _Uvicorn(uvicorn.Server):
@@ -55,6 +57,7 @@ class Server:
                 ws_per_message_deflate=False,
                 ssl_certfile=tls_cert or None,
                 ssl_keyfile=tls_key or None,
+                ssl_ciphers=_CIPHERS,
             )
         )
         self._task: asyncio.Task[None] | None = None

@@ -89,3 +89,12 @@ def test_no_command_tells_a_secret(cli: Cli) -> None:
     assert not [ended for ended in said if marker.encode() in ended.out + ended.err]
     stored = [path for path in cli.data.rglob("*") if path.is_file()]
     assert not [path for path in stored if marker.encode() in path.read_bytes()]
+
+
+def test_a_restored_box_says_so(cli: Cli) -> None:
+    cli("queue", "pause")
+    head = cli("audit", "verify").text.strip()
+    assert cli("backup", "box.tar").code == 0
+    assert cli("restore", "--force", "box.tar").code == 0
+    assert [one["action"] for one in cli("audit", "--json").json] == ["queue.pause", "box.restore"]
+    assert cli("audit", "verify", "--expect", head).code == 0
