@@ -35,6 +35,7 @@ from evalbox.api.routes import (
     metrics,
     output,
     queue,
+    sandboxes,
     webhooks,
 )
 from evalbox.api.throttle import Throttle
@@ -62,6 +63,7 @@ _ROUTERS = (
     artifacts.router,
     blobs.router,
     batches.router,
+    sandboxes.router,
     queue.router,
     events.router,
     live.router,

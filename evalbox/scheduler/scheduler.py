@@ -301,6 +301,7 @@ class Scheduler:
                 self._make_engine(engine_name), tidy=self._tidy, on_change=self._gate_changed
             )
             self._gates[engine_name] = gate
+            self.meters.expect(engine_name)
         return gate
 
     def _gate_changed(self, gate: Gate) -> None:

@@ -1,4 +1,4 @@
-"""A program in a sandbox of this process: its time limit, and what is kept of its output."""
+"""A program in a sandbox of this process, and its time limit."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 from evalbox.domain.clock import Clock
-from evalbox.domain.sandbox import ExecEnd, ExecPiece, ExecReport
+from evalbox.domain.sandbox import ExecEnd, ExecPiece
 from evalbox.engines.execution import KILLED, Execution
 from evalbox.errors import EvalboxError
-from evalbox.service.sandbox_box import SandboxExec
 from evalbox.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -122,27 +121,3 @@ class LocalExec:
         except (EvalboxError, TimeoutError) as error:
             log.warning("a program could not be killed: its sandbox goes", error=str(error))
             await self._give_up()
-
-
-async def collect(running: SandboxExec, stdin: bytes, limit: int) -> ExecReport:
-    """Reads a program to its end and closes it; ``limit`` bytes of each stream are kept."""
-    kept = {1: bytearray(), 2: bytearray()}
-    truncated = dict.fromkeys(kept, False)
-    feeding = asyncio.create_task(_feed(running, stdin), name="exec-stdin")
-    try:
-        async for piece in running.output():
-            room = limit - len(kept[piece.stream])
-            kept[piece.stream] += piece.data[:room]
-            truncated[piece.stream] |= len(piece.data) > room
-        end = await running.wait()
-    finally:
-        feeding.cancel()
-        await asyncio.gather(feeding, return_exceptions=True)
-        await running.close()
-    return ExecReport(end, bytes(kept[1]), bytes(kept[2]), truncated[1], truncated[2])
-
-
-async def _feed(running: SandboxExec, stdin: bytes) -> None:
-    if stdin:
-        await running.write(stdin)
-    await running.close_stdin()

@@ -31,7 +31,8 @@ from evalbox.errors import Busy, InvalidInput, TooLarge
 from evalbox.scheduler.resident import Resident
 from evalbox.scheduler.residents import Residents
 from evalbox.service.audit import audited
-from evalbox.service.execution import LocalExec, collect
+from evalbox.service.collecting import collect
+from evalbox.service.execution import LocalExec
 from evalbox.store.store import Store
 
 

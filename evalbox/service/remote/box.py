@@ -21,6 +21,7 @@ from evalbox.service.remote import downloads
 from evalbox.service.remote.access import RemoteAudit, RemoteKeys
 from evalbox.service.remote.client import Client
 from evalbox.service.remote.images import RemoteImages
+from evalbox.service.remote.sandboxes import RemoteSandboxes
 from evalbox.service.remote.webhooks import RemoteWebhooks
 from evalbox.wire import reading
 from evalbox.wire.moments import iso_or_none
@@ -40,6 +41,7 @@ class RemoteBox:
         self._images = RemoteImages(client)
         self._keys = RemoteKeys(client)
         self._audit = RemoteAudit(client)
+        self._sandboxes = RemoteSandboxes(client)
         self._webhooks = RemoteWebhooks(client)
 
     async def __aenter__(self) -> Self:
@@ -207,6 +209,10 @@ class RemoteBox:
     @property
     def keys(self) -> RemoteKeys:
         return self._keys
+
+    @property
+    def sandboxes(self) -> RemoteSandboxes:
+        return self._sandboxes
 
     @property
     def audit(self) -> RemoteAudit:

@@ -6,7 +6,7 @@ import json
 import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,17 @@ class ServerEvent:
     data: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Dial:
+    """How a box is reached, for what is no request: see ``Client``."""
+
+    url: str
+    key: str = field(repr=False)
+    ca: str
+    socket: str | None
+    where: str
+
+
 class Client:
     """``socket`` is the path of a Unix socket, which ``where`` names in words.
 
@@ -46,6 +57,7 @@ class Client:
         self, url: str, *, key: str = "", ca: str = "", socket: str | None = None, where: str = ""
     ) -> None:
         self._where = where or url
+        self.dial = Dial(url, key, ca, socket, self._where)
         token = Token.parse(key)
         self._signs = token is not None and token.signing
         self._http = httpx.AsyncClient(
@@ -54,7 +66,7 @@ class Client:
             auth=KeyAuth(key) if key else None,
             transport=httpx.AsyncHTTPTransport(
                 uds=socket,
-                verify=_verification(url, ca),
+                verify=verification(url, ca),
                 limits=httpx.Limits(max_connections=None, max_keepalive_connections=10),
             ),
             timeout=httpx.Timeout(_SILENCE, connect=_CONNECT),
@@ -102,17 +114,24 @@ class Client:
         return answer.json() if answer.content else None
 
     async def upload(
-        self, method: str, path: str, source: Path | bytes, *, silence: float = _SILENCE
+        self,
+        method: str,
+        path: str,
+        source: Path | bytes,
+        *,
+        query: Query | None = None,
+        silence: float = _SILENCE,
     ) -> Any:
         """Sends content, that of a file as it is read. Raises ``FileMissing``."""
         if isinstance(source, bytes):
-            return await self.send(method, path, content=source, silence=silence)
+            return await self.send(method, path, query=query, content=source, silence=silence)
         size = await uploads.size(source)
         # What is signed has to be known before it is sent.
         extensions = {DIGEST: await uploads.digest(source)} if self._signs else None
         return await self.send(
             method,
             path,
+            query=query,
             content=uploads.content(source),
             headers={"Content-Length": str(size)},
             extensions=extensions,
@@ -181,7 +200,7 @@ class _Translated:
             ) from error
 
 
-def _verification(url: str, ca: str) -> ssl.SSLContext | bool:
+def verification(url: str, ca: str) -> ssl.SSLContext | bool:
     """To load the authorities of the world takes longer than to talk to a box without TLS."""
     if not url.startswith("https:"):
         return False
