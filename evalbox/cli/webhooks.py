@@ -55,7 +55,7 @@ def webhooks_command() -> None:
 
 
 @webhooks_command.command("create")
-@click.argument("url", metavar="[URL]", required=False)
+@click.argument("receiver", metavar="[URL]", required=False)
 @click.option(
     "--format",
     "kind",
@@ -70,15 +70,21 @@ def webhooks_command() -> None:
 @json_option
 @with_session
 async def webhooks_create(
-    session: Session, *, url: str | None, kind: str, secret_stdin: bool, as_json: bool, **given: Any
+    session: Session,
+    *,
+    receiver: str | None,
+    kind: str,
+    secret_stdin: bool,
+    as_json: bool,
+    **given: Any,
 ) -> None:
     """Make a webhook. Its secret goes to standard output, this once."""
-    if url is None and kind != Format.PAGERDUTY:
+    if receiver is None and kind != Format.PAGERDUTY:
         raise click.UsageError("give the URL of the receiver")
     secret = sys.stdin.readline(4096).strip() if secret_stdin else ""
     async with session.box() as box:
         webhook, made = await box.webhooks.create(
-            url or PAGERDUTY_URL,
+            receiver or PAGERDUTY_URL,
             format=Format(kind),
             interest=_changed(Interest(), **given),
             secret=secret,
@@ -111,7 +117,7 @@ async def webhooks_ls(session: Session, as_json: bool) -> None:
 
 @webhooks_command.command("change")
 @click.argument("webhook_id", metavar="ID")
-@click.option("--url", "new_url", metavar="URL", help="Send to this address from now on.")
+@click.option("--to", "receiver", metavar="URL", help="Send to this address from now on.")
 @interest_options
 @click.option("--enable", is_flag=True, help="Turn it on.")
 @click.option("--disable", is_flag=True, help="Turn it off.")
@@ -121,7 +127,7 @@ async def webhooks_change(
     session: Session,
     *,
     webhook_id: str,
-    new_url: str | None,
+    receiver: str | None,
     enable: bool,
     disable: bool,
     as_json: bool,
@@ -136,7 +142,7 @@ async def webhooks_change(
             interest = _changed((await box.webhooks.get(webhook_id)).interest, **given)
         webhook = await box.webhooks.change(
             webhook_id,
-            url=new_url,
+            url=receiver,
             interest=interest,
             active=enable if enable or disable else None,
         )

@@ -56,6 +56,7 @@ class Deliveries:
         self._private = settings.webhook_private
         self._clock = clock
         self._poster: Poster | None = None
+        self._making = asyncio.Lock()
         self._seq = 0
         self._stored = 0
         self._sending: dict[str, dict[str, asyncio.Task[None]]] = {}
@@ -195,8 +196,8 @@ class Deliveries:
     async def _post(self, webhook: Webhook, delivery: Delivery, body: str, secret: str) -> Answer:
         if self._poster is None:
             # Half a second of loading that those without webhooks are spared.
-            poster = await asyncio.to_thread(_load_poster)
-            self._poster = self._poster or poster(private=self._private)
+            async with self._making:
+                self._poster = self._poster or await asyncio.to_thread(_poster, self._private)
         headers = {DELIVERY: delivery.id, KIND: delivery.kind}
         if webhook.format is Format.PAGERDUTY:
             content = json.dumps({"routing_key": secret, **json.loads(body)}).encode()
@@ -250,10 +251,10 @@ def _is_refused(webhook: Webhook, answer: Answer) -> bool:
     return answer.status == _GONE or (pagerduty and answer.status == _BAD_REQUEST)
 
 
-def _load_poster() -> type[Poster]:
+def _poster(private: bool) -> Poster:
     from evalbox.service.posting import Poster
 
-    return Poster
+    return Poster(private=private)
 
 
 async def _cancelled(tasks: Sequence[asyncio.Task[None]]) -> None:

@@ -36,12 +36,23 @@ class Answer:
 
 
 class Poster:
-    """``private``: addresses that are not of the public internet may be posted to."""
+    """``private``: addresses that are not of the public internet may be posted to.
+
+    To make one blocks for some tens of milliseconds, for the certificates of the world.
+    """
 
     def __init__(self, *, private: bool, timeout: float = TIMEOUT) -> None:
         self._private = private
         self._timeout = timeout
-        self._http: httpx.AsyncClient | None = None
+        self._http = httpx.AsyncClient(
+            headers={"User-Agent": f"evalbox/{__version__}"},
+            follow_redirects=False,
+            trust_env=False,
+            timeout=httpx.Timeout(timeout),
+            verify=ssl.create_default_context(),
+            # Connections are not used again: two hosts of one address are two hosts.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
+        )
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Raises nothing: whatever goes wrong is the answer."""
@@ -64,7 +75,7 @@ class Poster:
         target = parts._replace(
             netloc=where if parts.port is None else f"{where}:{parts.port}", fragment=""
         )
-        async with self._client().stream(
+        async with self._http.stream(
             "POST",
             target.geturl(),
             content=body,
@@ -98,19 +109,5 @@ class Poster:
                 return address
         raise refused or ServiceUnreachable(f"{host} has no address")
 
-    def _client(self) -> httpx.AsyncClient:
-        if self._http is None:
-            self._http = httpx.AsyncClient(
-                headers={"User-Agent": f"evalbox/{__version__}"},
-                follow_redirects=False,
-                trust_env=False,
-                timeout=httpx.Timeout(self._timeout),
-                verify=ssl.create_default_context(),
-                # Connections are not used again: two hosts of one address are two hosts.
-                limits=httpx.Limits(max_connections=None, max_keepalive_connections=0),
-            )
-        return self._http
-
     async def close(self) -> None:
-        if self._http is not None:
-            await self._http.aclose()
+        await self._http.aclose()

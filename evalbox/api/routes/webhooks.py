@@ -9,7 +9,7 @@ from pydantic import Field
 
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox
-from evalbox.api.models import Body, Text
+from evalbox.api.models import Body, Flag, Text
 from evalbox.api.paging import Cursor, Limit, Page
 from evalbox.domain.access import Scope
 from evalbox.domain.outcome import Outcome
@@ -67,7 +67,7 @@ class WebhookChangeBody(Body):
 
     url: Url | None = None
     interest: InterestBody | None = None
-    active: bool | None = None
+    active: Flag | None = None
 
 
 @router.post("/webhooks", status_code=201, dependencies=ADMIN)
