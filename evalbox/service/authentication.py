@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 from evalbox.domain.access import ApiKey, Standing, Token
@@ -20,6 +21,8 @@ _TOUCH = 60.0
 _RECORD = 60.0
 #: How many refusals are recorded in that time at most, from all addresses together.
 _MOST_RECORDED = 30
+#: Seconds for which a key that was found need not be looked for again, and how many are known so.
+_FOUND, _MOST_FOUND = 1.0, 1024
 
 
 class KeyEnded(Exception):
@@ -37,14 +40,23 @@ class Authentication:
         self._clock = clock
         self._refusals: set[tuple[str, str]] = set()
         self._since = clock.monotonic()
+        self._found: dict[bytes, tuple[float, ApiKey]] = {}
         self._leases: dict[str, dict[asyncio.Timeout, asyncio.Task[Any] | None]] = {}
 
     async def by_token(self, token: Token) -> ApiKey | None:
         """The key in force of a token that was shown. Of those that sign, none may be shown."""
-        key = await self._store.find_key(token)
+        digest = token.digest()
+        until, key = self._found.get(digest, (0.0, None))
+        if key is None or until <= self._clock.monotonic():
+            key = await self._store.find_key(token)
         if key is None or key.signing:
             return None
-        return await self._in_force(key)
+        key = await self._in_force(key)
+        if key is not None:
+            if len(self._found) >= _MOST_FOUND:
+                self._found.clear()
+            self._found[digest] = (self._clock.monotonic() + _FOUND, key)
+        return key
 
     async def by_signature(self, signature: Signature, method: str, target: str) -> ApiKey | None:
         """The key in force that a request was signed with, which is never accepted again.
@@ -72,6 +84,7 @@ class Authentication:
             # A full disk must not lock out those who could make room.
             with suppress(StoreError):
                 await self._store.touch_key(key.id, now)
+            return replace(key, last_used_at=now)
         return key
 
     @asynccontextmanager
@@ -99,6 +112,7 @@ class Authentication:
 
     def ended(self, key_id: str) -> None:
         """A key has been revoked: ends all that it is used for, but for what revokes it."""
+        self._found = {at: found for at, found in self._found.items() if found[1].id != key_id}
         now = asyncio.get_running_loop().time()
         for lease, task in self._leases.get(key_id, {}).items():
             if task is not asyncio.current_task() and not lease.expired():
