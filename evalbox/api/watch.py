@@ -58,6 +58,8 @@ class Watch:
         self._refused = Counter(
             "api_refused_requests", "Requests that were refused, by the reason.", ("reason",)
         )
+        for reason in _REFUSALS.values():
+            self._refused.add(0, reason)
         self._under_way = Gauge("api_requests_in_progress", "Requests that are being answered.")
         self._streams = Gauge(
             "api_streams", "Feeds and other streams that are open, by route.", ("route",)

@@ -12,8 +12,8 @@ from evalbox import __version__
 from evalbox.config.settings import Settings
 from evalbox.domain.clock import Clock
 from evalbox.domain.host import HostSample
-from evalbox.domain.outcome import Outcome
-from evalbox.domain.state import FINAL
+from evalbox.domain.outcome import RETRYABLE, Outcome
+from evalbox.domain.state import FINAL, State, final_state
 from evalbox.scheduler.scheduler import Scheduler
 from evalbox.service.alerts import ALERTS, engine_alert
 from evalbox.service.worker import Worker
@@ -25,6 +25,9 @@ from evalbox.telemetry.metrics import Family, Reading, gauge, gauges, total, tot
 _FRESH = 1.0
 _ENDS = {f"evaluation.{state}": str(state) for state in FINAL}
 _AGAIN = "evaluation.queued"
+_KINDS = tuple(f"evaluation.{state}" for state in State)
+_ENDINGS = tuple((str(final_state(outcome)), str(outcome)) for outcome in Outcome)
+_RETRIED = tuple(str(outcome) for outcome in (*sorted(RETRYABLE), Outcome.INFRA_ERROR))
 
 
 class Metrics:
@@ -38,9 +41,10 @@ class Metrics:
         self._clock = clock
         self._worker = worker
         self._after = 0
-        self._kinds: Counter[str] = Counter()
-        self._ends: Counter[tuple[str, ...]] = Counter()
-        self._retries: Counter[str] = Counter()
+        # What may come is there as none, so that the first is seen to come.
+        self._kinds: Counter[str] = Counter(dict.fromkeys(_KINDS, 0))
+        self._ends: Counter[tuple[str, ...]] = Counter(dict.fromkeys(_ENDINGS, 0))
+        self._retries: Counter[str] = Counter(dict.fromkeys(_RETRIED, 0))
         self._counting = asyncio.Lock()
         self._census: Census | None = None
         self._slots = settings.slots
