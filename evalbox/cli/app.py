@@ -24,6 +24,12 @@ COMMANDS = {
         "cancel": ("evalbox.cli.control", "Stop evaluations, or take them out of the queue."),
         "retry": ("evalbox.cli.control", "Queue evaluations again that have ended."),
     },
+    "Keep": {
+        "sandbox": (
+            "evalbox.cli.sandbox",
+            "Keep sandboxes to run programs in and copy files to and from.",
+        ),
+    },
     "Look": {
         "ls": ("evalbox.cli.listing", "List evaluations, the newest first."),
         "show": ("evalbox.cli.show", "Show all that is known of an evaluation."),
