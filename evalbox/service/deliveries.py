@@ -194,17 +194,17 @@ class Deliveries:
             self._wake.set()
 
     async def _post(self, webhook: Webhook, delivery: Delivery, body: str, secret: str) -> Answer:
-        if self._poster is None:
-            # Half a second of loading that those without webhooks are spared.
-            async with self._making:
-                self._poster = self._poster or await asyncio.to_thread(_poster, self._private)
+        # Half a second of loading that those without webhooks are spared.
+        async with self._making:
+            poster = self._poster or await asyncio.to_thread(_poster, self._private)
+            self._poster = poster
         headers = {DELIVERY: delivery.id, KIND: delivery.kind}
         if webhook.format is Format.PAGERDUTY:
             content = json.dumps({"routing_key": secret, **json.loads(body)}).encode()
         else:
             content = body.encode()
             headers[SIGNATURE] = sign(secret, content, self._clock.now())
-        return await self._poster.post(webhook.url, content, headers)
+        return await poster.post(webhook.url, content, headers)
 
     async def _settle(self, webhook: Webhook, delivery: Delivery, answer: Answer) -> None:
         now = self._clock.now()
