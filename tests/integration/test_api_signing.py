@@ -12,9 +12,12 @@ import httpx
 import pytest
 from api_support import PREFIX, Served, code, served
 from recovery_support import spec
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from evalbox.domain.access import Scope, Token
-from evalbox.domain.clock import ManualClock, SystemClock
+from evalbox.domain.clock import Clock, ManualClock, SystemClock
+from evalbox.domain.sandbox import SandboxSpec
 from evalbox.domain.signing import WINDOW, authorization, sign
 from evalbox.errors import Unauthenticated
 from evalbox.service.remote.box import RemoteBox
@@ -42,7 +45,7 @@ class Signer:
     box: Served
     token: Token
     client: httpx.AsyncClient
-    clock: ManualClock
+    clock: Clock
 
     async def send(
         self,
@@ -78,6 +81,11 @@ async def signer(box: Served, clock: ManualClock) -> AsyncIterator[Signer]:
         yield Signer(box, token, client, clock)
 
 
+def _advance(signer: Signer, seconds: float) -> None:
+    assert isinstance(signer.clock, ManualClock)
+    signer.clock.advance(seconds)
+
+
 async def test_a_signed_request_is_answered(signer: Signer) -> None:
     assert (await signer.send("GET", "/queue")).is_success
     assert (await signer.send("GET", "/evaluations?limit=5&name=a%20b")).is_success
@@ -97,7 +105,7 @@ async def test_a_replay_is_refused(signer: Signer) -> None:
     assert (await signer.show(header, "POST", "/queue/pause")).is_success
     assert (await signer.send("POST", "/queue/resume")).is_success
     for seconds in (0, 1, WINDOW - 1, 1, 10_000):
-        signer.clock.advance(seconds)
+        _advance(signer, seconds)
         assert code(await signer.show(header, "POST", "/queue/pause")) == UNAUTHENTICATED
     assert not (await signer.box.box.queue()).paused
 
@@ -138,7 +146,7 @@ async def test_only_what_was_signed_is_accepted(signer: Signer) -> None:
         {"token": plain},
         {"signed": b"something"},
     ):
-        signer.clock.advance(10)
+        _advance(signer, 10)
         answer = await signer.send("POST", "/queue/pause", **changed)
         assert code(answer) == UNAUTHENTICATED, changed
     assert not (await signer.box.box.queue()).paused
@@ -193,7 +201,7 @@ async def test_nonces_are_forgotten_when_they_are_too_old_to_matter(
     store: Keys = signer.box.box._store
     for _ in range(5):
         assert (await signer.send("GET", "/queue")).is_success
-        signer.clock.advance(WINDOW / 2 + 1)
+        _advance(signer, WINDOW / 2 + 1)
     count = await store._read(lambda conn: conn.execute("SELECT count(*) FROM nonces").fetchone())
     assert count[0] <= 3
 
@@ -226,3 +234,38 @@ async def test_a_remote_box_uses_either_kind_of_key(tmp_path: Path, signing: boo
         async with RemoteBox(Client(box.url, key=token)) as refused:
             with pytest.raises(Unauthenticated):
                 await refused.queue()
+
+
+async def test_a_file_whose_body_is_another_is_not_written(tmp_path: Path) -> None:
+    async with served(tmp_path / "box", work=True) as box:
+        await box.box.work_begun()
+        token = Token.parse(await box.key(signing=True))
+        assert token is not None
+        made = await box.box.sandboxes.create(SandboxSpec(image="any", engine="fake"))
+        async with box.client() as client:
+            signer = Signer(box, token, client, SystemClock())
+            place = f"/sandboxes/{made.id}/files?path=/tmp/file"
+            large = b"x" * 3_000_000
+            refused = await signer.send("PUT", place, large, signed=large[1:])
+            assert code(refused) == UNAUTHENTICATED
+            assert code(await signer.send("GET", place)) == (404, "file_missing")
+            assert (await signer.send("PUT", place, large)).is_success
+            assert (await signer.send("GET", place)).content == large
+
+
+async def test_websockets_are_signed_too(box: Served, clock: ManualClock) -> None:
+    key = await box.key(Scope.READ, signing=True)
+    address = f"ws://127.0.0.1:{box.port}{PREFIX}/feed?after=0"
+
+    async def shake(header: str) -> None:
+        shown = {"Authorization": header}
+        async with connect(address, additional_headers=shown, proxy=None) as feed:
+            assert await feed.recv()
+
+    header = authorization(key, "GET", f"{PREFIX}/feed?after=0", now=clock.now())
+    await box.box.pause()
+    await shake(header)
+    for wrong in (header, authorization(key, "GET", f"{PREFIX}/feed", now=clock.now())):
+        with pytest.raises(InvalidStatus) as refused:
+            await shake(wrong)
+        assert refused.value.response.status_code == 401
