@@ -24,6 +24,8 @@ log = get_logger(__name__)
 
 #: Bytes of a path with its query, and of all headers; and how many headers there may be.
 MAX_TARGET, MAX_HEADERS, MAX_HEADER_COUNT = 16 << 10, 32 << 10, 100
+#: Costs nothing to answer; who watches over the service must always be told that it lives.
+_ALIVE = "/healthz"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _OWN_SITE = frozenset({"same-origin", "none"})
 #: Closes a WebSocket that is not allowed any more (RFC 6455).
@@ -95,7 +97,8 @@ class Guard:
         principal, signed = await self._identify(scope)
         if principal is None and scope["path"].startswith(self._prefix):
             raise unauthenticated()
-        taken = self._throttle.take(principal, address_of(scope))
+        counted = scope["path"] != _ALIVE
+        taken = self._throttle.take(principal, address_of(scope)) if counted else None
         if scope["type"] == "http":
             receive = await self._bodies.guarded(scope, receive, signed)
         return _Admitted(principal, receive, taken)
@@ -106,7 +109,7 @@ class Guard:
             return error
         address = address_of(scope)
         try:
-            self._throttle.take(None, address)
+            self._throttle.refuse(address)
         except EvalboxError as throttled:
             return throttled
         log.warning("refused", client=address, path=scope["path"])

@@ -25,6 +25,8 @@ class Throttle:
     def __init__(self, settings: Settings, clock: Clock) -> None:
         self._known = Buckets(settings.rate_limit, settings.rate_burst, clock)
         self._unknown = Buckets(UNKNOWN_RATE, UNKNOWN_BURST, clock)
+        # Apart: behind a proxy, who guesses keys shares an address with who asks how it stands.
+        self._refused = Buckets(UNKNOWN_RATE, UNKNOWN_BURST, clock)
 
     def take(self, principal: Principal | None, address: str) -> Taken | None:
         """Counts a request; None where that is not done. Raises ``RateLimited``."""
@@ -34,11 +36,11 @@ class Throttle:
             return None
         else:
             taken = self._known.take(principal.key_id)
-        if not taken.allowed:
-            raise RateLimited(
-                "too many requests", hint="wait as Retry-After says", retry_after=taken.wait
-            )
-        return taken
+        return _allowed(taken)
+
+    def refuse(self, address: str) -> None:
+        """Counts a request without a valid key. Raises ``RateLimited``."""
+        _allowed(self._refused.take(_neighbourhood(address)))
 
     def tell(self, headers: MutableHeaders, taken: Taken) -> None:
         """As in draft-ietf-httpapi-ratelimit-headers."""
@@ -46,6 +48,14 @@ class Throttle:
         window = math.ceil(known.burst / known.rate)
         headers["RateLimit-Policy"] = f'"key";q={known.burst};w={window}'
         headers["RateLimit"] = f'"key";r={taken.left};t={math.ceil(1 / known.rate)}'
+
+
+def _allowed(taken: Taken) -> Taken:
+    if not taken.allowed:
+        raise RateLimited(
+            "too many requests", hint="wait as Retry-After says", retry_after=taken.wait
+        )
+    return taken
 
 
 def _neighbourhood(address: str) -> str:

@@ -326,11 +326,24 @@ async def test_failed_authentication_is_throttled(box: Served, clock: ManualCloc
         assert [answer.status_code for answer in answers] == [401] * UNKNOWN_BURST + [429] * 3
         assert code(answers[-1]) == (429, "rate_limited")
         assert int(answers[-1].headers["Retry-After"]) >= 1
-        # Who has a key is not locked out by who has none, though they share an address.
+        # Who asks how the service stands is not held up by that, nor is who has a key.
+        async with box.client() as nobody:
+            assert (await nobody.get(f"{box.url}/healthz")).is_success
+            assert (await nobody.get(f"{box.url}/readyz")).status_code == 503
         shown = {"Authorization": f"Bearer {good}"}
         assert (await client.get("/queue", headers=shown)).is_success
         clock.advance(1)
         assert (await client.get("/queue")).status_code == 401
+
+
+async def test_nobody_in_particular_has_a_rate_too(box: Served) -> None:
+    async with box.client() as nobody:
+        answers = [await nobody.get(f"{box.url}/readyz") for _ in range(UNKNOWN_BURST + 2)]
+        assert [answer.status_code for answer in answers[-3:]] == [503, 429, 429]
+        assert "ratelimit" not in answers[0].headers
+        # That the service lives is told whoever asks, however often.
+        alive = [await nobody.get(f"{box.url}/healthz") for _ in range(UNKNOWN_BURST + 2)]
+        assert all(answer.is_success for answer in alive)
 
 
 async def test_a_key_has_a_rate(tmp_path: Path, clock: ManualClock) -> None:
