@@ -82,6 +82,10 @@ class Watch:
         of_box = await self._metrics.read() if self._metrics is not None else []
         return [*of_box, *(instrument.read() for instrument in instruments)]
 
+    def trouble(self) -> str:
+        """What keeps the box from its work; empty where nothing does, or it is not known."""
+        return self._metrics.trouble() if self._metrics is not None else ""
+
     async def _measure_lateness(self) -> None:
         loop = asyncio.get_running_loop()
         while True:

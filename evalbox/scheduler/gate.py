@@ -21,6 +21,8 @@ FAILURES_TO_SHUT = 5
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 30.0
 #: Seconds that what has been claimed already waits before a shut gate.
 _PATIENCE = 10.0
+#: Why it is shut before anybody knows whether the engine works.
+CHECKING = "the engine is being checked"
 
 
 class Gate:
@@ -40,7 +42,7 @@ class Gate:
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.engine = engine
-        self.reason = "the engine is being checked"
+        self.reason = CHECKING
         self.errors = 0
         self._tidy = tidy
         self._on_change = on_change

@@ -14,6 +14,7 @@ from evalbox.domain.clock import Clock
 from evalbox.domain.host import HostSample
 from evalbox.domain.outcome import RETRYABLE, Outcome
 from evalbox.domain.state import FINAL, State, final_state
+from evalbox.scheduler.gate import CHECKING
 from evalbox.scheduler.scheduler import Scheduler
 from evalbox.service.alerts import ALERTS, engine_alert
 from evalbox.service.worker import Worker
@@ -54,6 +55,19 @@ class Metrics:
     async def begin(self) -> None:
         """Raises ``StoreError``."""
         self._after = await self._store.last_seq()
+
+    def trouble(self) -> str:
+        """What keeps the box from its work, without details, since anybody may be told; empty where
+        nothing does."""
+        if self._store.failing:
+            return "the store cannot be written"
+        worker = self._worker()
+        scheduler = worker.scheduler if worker else None
+        name = self._settings.engine
+        shut = scheduler.shut_engines() if scheduler is not None else {}
+        if shut.get(name, CHECKING) != CHECKING:
+            return f"engine {name} makes no sandboxes"
+        return ""
 
     async def read(self) -> list[Reading]:
         """Raises ``StoreError``."""

@@ -64,6 +64,11 @@ class Statistics(Access):
         """How the writing goes; nothing where the store is only read."""
         return self._writer.readings() if self._writer is not None else []
 
+    @property
+    def failing(self) -> bool:
+        """Whether nothing can be written, as the last try had it."""
+        return self._writer is None or self._writer.failing
+
     async def census(self, now: float) -> Census:
         """Counts everything: of a long history that takes about 0.1 ms for each thousand."""
         return await self._read(lambda conn: _census(conn, now))

@@ -50,6 +50,8 @@ class Writer:
         self._on_commit = on_commit
         self._waiting: deque[_Item] = deque()
         self._wake = asyncio.Event()
+        #: Whether the last commit failed at the database or its disk.
+        self.failing = False
         self._closing = False
         self._commits = Histogram(
             "store_commit_seconds", "How long a durable commit took, and what was written in it."
@@ -134,6 +136,7 @@ class Writer:
         except Exception as error:
             results, seq = [_Result(error=error) for _ in group], None
         self._commits.observe(time.perf_counter() - began)
+        self.failing = any(isinstance(result.error, Error) for result in results)
         for item, result in zip(group, results, strict=True):
             self._settle(item, result)
         if seq is not None:

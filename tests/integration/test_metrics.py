@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -17,6 +18,8 @@ from recovery_support import AT_ONCE, run, spec, until
 from evalbox.domain.access import Scope
 from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.state import State
+from evalbox.engines.fake import FakeEngine
+from evalbox.errors import StoreError
 from evalbox.telemetry.metrics import MOST_SERIES, OTHER, Counter
 
 
@@ -211,3 +214,40 @@ async def test_streams_that_are_open(service: Served) -> None:
             return value(await fresh(service), "api_streams") == 0
 
         await until(closed)
+
+
+async def test_readiness_says_what_is_wrong(tmp_path: Path) -> None:
+    async with served(tmp_path / "box", work=True) as service, service.owner() as client:
+
+        async def ready() -> bool:
+            return (await client.get("http://box/readyz")).status_code == 200
+
+        async def shut() -> bool:
+            return not await ready()
+
+        await until(ready)
+        engine = service.box._engine("fake")
+        assert isinstance(engine, FakeEngine)
+        engine.down = True
+        await service.box.submit([spec("true")])
+        await until(shut)
+        answer = await client.get("http://box/readyz")
+        told = (answer.status_code, answer.json()["status"])
+        assert told == (503, "engine fake makes no sandboxes")
+        engine.down = False
+        await until(ready)
+        await _exhaust(service)
+        answer = await client.get("http://box/readyz")
+        assert answer.json()["status"] == "the store cannot be written"
+
+
+async def _exhaust(service: Served) -> None:
+    """Leaves the database no room to grow, as a full disk does."""
+
+    def fill(connection: Any) -> None:
+        connection.execute("PRAGMA max_page_count = 1")
+        connection.execute("CREATE TABLE filler (content BLOB)")
+        connection.execute("INSERT INTO filler VALUES (zeroblob(10000000))")
+
+    with pytest.raises(StoreError):
+        await service.box._store._write(fill)

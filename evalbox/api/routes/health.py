@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from evalbox import __version__
-from evalbox.api.context import TheBox
+from evalbox.api.context import TheContext
 from evalbox.errors import EvalboxError
 from evalbox.wire.shapes import HealthDocument
 
@@ -19,18 +19,21 @@ async def health() -> HealthDocument:
 
 
 @router.get("/readyz", responses={503: {"model": HealthDocument}})
-async def readiness(box: TheBox, response: Response) -> HealthDocument:
-    """Whether the store answers and the queue is run, by this process or another."""
+async def readiness(context: TheContext, response: Response) -> HealthDocument:
+    """Whether the store can be written, the queue is run and its engine makes sandboxes."""
     status, working = "ok", False
     try:
-        queue = await box.queue()
+        queue = await context.box.queue()
         working = queue.working
         if not working:
             status = "no process runs the queue"
         elif queue.draining:
             status = "draining"
+        else:
+            status = context.watch.trouble() or status
     except EvalboxError as error:
-        status = error.message
+        # Anybody may ask: the message could tell of paths.
+        status = error.code
     if status != "ok":
         response.status_code = 503
     return {"status": status, "version": __version__, "working": working}
