@@ -133,7 +133,8 @@ def _apply(settings: Settings, values: Mapping[str, Any], source: str) -> Settin
         try:
             changes[key] = _READERS[key](value)
         except (ValueError, TypeError, OverflowError, InvalidInput) as error:
-            raise ConfigError(f"{source}: {key}: {error}") from error
+            hint = error.hint if isinstance(error, InvalidInput) else ""
+            raise ConfigError(f"{source}: {key}: {error}", hint=hint) from error
     return replace(settings, **changes)
 
 
