@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 
 from evalbox.domain.evaluation import Evaluation
 from evalbox.store.access import Access
-from evalbox.store.sqlite import Connection
+from evalbox.store.sqlite import Connection, Error
 from evalbox.store.vault import Vault
 
 _PAGE = 500
@@ -55,10 +56,12 @@ def seal_what_is_clear(conn: Connection, vault: Vault) -> None:
             if conn.in_transaction:
                 conn.execute("ROLLBACK")
             raise
-    # Freed pages, and the log, still hold what stood in them.
-    conn.execute("VACUUM")
-    conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-    conn.execute("DELETE FROM meta WHERE key = 'unsealed'")
+    # Freed pages, and the log, still hold what stood in them. Where there is no room to write the
+    # database anew, the next opening tries again.
+    with suppress(Error):
+        conn.execute("VACUUM")
+        conn.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        conn.execute("DELETE FROM meta WHERE key = 'unsealed'")
 
 
 def _seal_page(conn: Connection, vault: Vault, after: str) -> str | None:
