@@ -106,11 +106,18 @@ async def sandbox_ls(session: Session, *, ended: bool, label: Sequence[str], as_
 
 @sandbox_command.command("show")
 @click.argument("reference", metavar="SANDBOX")
+@json_option
 @with_session
-async def sandbox_show(session: Session, reference: str) -> None:
-    """Print all that is known of a sandbox, as JSON."""
+async def sandbox_show(session: Session, reference: str, as_json: bool) -> None:
+    """Print all that is known of a sandbox."""
     async with session.box() as box:
-        session.console.json(wire.sandbox(await box.sandboxes.get(reference)))
+        document = wire.sandbox(await box.sandboxes.get(reference))
+    if as_json:
+        session.console.json(document)
+        return
+    for name, value in document.items():
+        if value not in (None, "", [], {}):
+            session.console.data(f"{name:13} {inert_line(_shown(value))}")
 
 
 @sandbox_command.command("files")
@@ -164,13 +171,25 @@ async def sandbox_keep(
 
 @sandbox_command.command("rm")
 @click.argument("references", metavar="SANDBOX...", nargs=-1, required=True)
+@json_option
 @with_session
-async def sandbox_rm(session: Session, references: Sequence[str]) -> None:
+async def sandbox_rm(session: Session, references: Sequence[str], as_json: bool) -> None:
     """Kill all that runs in sandboxes, and remove them."""
+    removed = []
     async with session.box(work=True) as box:
         for reference in references:
-            await box.sandboxes.remove(reference)
+            found = await box.sandboxes.get(reference)
+            await box.sandboxes.remove(found.id)
+            removed.append(await box.sandboxes.get(found.id))
             session.console.note(f"removed {inert_line(reference)}")
+    if as_json:
+        session.console.json([wire.sandbox(one) for one in removed])
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}={item}" for key, item in value.items())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _spec(given: dict[str, Any]) -> SandboxSpec:

@@ -13,13 +13,21 @@ from evalbox.cli import status
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.environment import environment
 from evalbox.cli.interrupt import on_interrupt
+from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
 from evalbox.cli.terminal import Terminal, standard_input
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.quantity import format_duration, parse_duration
-from evalbox.domain.sandbox import DEFAULT_EXEC_TIMEOUT, MAX_EXEC_TIMEOUT, ExecEnd, ExecSpec
+from evalbox.domain.sandbox import (
+    DEFAULT_EXEC_TIMEOUT,
+    MAX_COLLECTED,
+    MAX_EXEC_TIMEOUT,
+    ExecEnd,
+    ExecSpec,
+)
 from evalbox.errors import InvalidInput
 from evalbox.service.sandbox_box import SandboxExec
+from evalbox.wire import sandboxes as wire
 
 #: Bash where there is one.
 _SHELL = ("/bin/sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash -i; exec sh -i")
@@ -39,6 +47,7 @@ _SHELL = ("/bin/sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash -i; exe
 @click.option("--env", "-e", multiple=True, metavar="K[=V]", help="A variable, over the sandbox's.")
 @click.option("--timeout", metavar="TIME", help="After this all it started is killed. [10m]")
 @click.option("--raw", is_flag=True, help="Let the terminal obey the program's output.")
+@json_option
 @with_session
 async def sandbox_exec(
     session: Session,
@@ -51,6 +60,7 @@ async def sandbox_exec(
     env: Sequence[str],
     timeout: str | None,
     raw: bool,
+    as_json: bool,
 ) -> int:
     """Run a program in a sandbox; exit with its status."""
     session.raw = raw
@@ -66,6 +76,11 @@ async def sandbox_exec(
     )
     spec.check()
     async with session.box(work=True) as box:
+        if as_json:
+            given = await asyncio.to_thread(sys.stdin.buffer.read) if stdin else b""
+            report = await box.sandboxes.run(reference, spec, given, limit=MAX_COLLECTED)
+            session.console.json(wire.exec_report(report))
+            return _exit_status(session, report.end)
         running = await box.sandboxes.exec(reference, spec)
         try:
             async with on_interrupt(running.kill):
