@@ -15,8 +15,8 @@ from evalbox.telemetry.logs import get_logger
 
 log = get_logger(__name__)
 
-#: Seconds between two rounds while something happens; after a quiet time there is no wait.
-INTERVAL = 0.15
+#: Seconds from one round to the next while something happens; after a quiet time there is no wait.
+INTERVAL = 0.1
 #: Events that are kept in memory, and readers that there may be.
 CAPACITY, MAX_READERS = 8192, 4096
 #: Seconds between looks for readers that were sent nothing: at most every second look they are.
@@ -147,13 +147,15 @@ class Hub:
         self._live.clear()
 
     async def _round(self) -> None:
+        loop = asyncio.get_running_loop()
+        next_round = loop.time() + self._interval
         found = await read(self._box, Selection(), self.head, _ROUND)
         if not found:
-            await self._publish([await _next(self._box, self.head)])
-        else:
-            await self._publish(found)
+            found = [await _next(self._box, self.head)]
+            next_round = loop.time() + self._interval
+        await self._publish(found)
         if len(found) < _ROUND:
-            await asyncio.sleep(self._interval)
+            await asyncio.sleep(next_round - loop.time())
 
     async def _publish(self, events: list[Event]) -> None:
         concerned: set[Selection] = set()
