@@ -16,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope
 
+from evalbox.api.strict import check_json
 from evalbox.domain.limits import MIB
 from evalbox.domain.quantity import format_size
 from evalbox.errors import InvalidInput, TooLarge, Unauthenticated
@@ -29,6 +30,8 @@ _WHOLE, _SILENCE = 60.0, 60.0
 #: Seconds and bytes for what is left of a body that was refused.
 _DRAIN, MAX_DRAINED = 5.0, 16 * MIB
 _LIMIT = "evalbox_upload_limit"
+#: Bytes of JSON that are looked through in a millisecond or two.
+_QUICK = 128 << 10
 
 
 class Incoming:
@@ -114,7 +117,10 @@ class Bodies:
             raise _too_large(limit or MAX_BODY)
         if limit:
             return _Metered(receive, limit, signed)
-        return await _whole(receive, signed)
+        body = await _whole(receive, signed)
+        if body and _is_json(scope):
+            await _check(body)
+        return _replaying(body, receive)
 
     def _limit_of(self, scope: Scope) -> int:
         path = scope["path"].removeprefix(self._prefix)
@@ -124,7 +130,7 @@ class Bodies:
         return 0
 
 
-async def _whole(receive: Receive, signed: str | None) -> Receive:
+async def _whole(receive: Receive, signed: str | None) -> bytes:
     body = bytearray()
     try:
         async with asyncio.timeout(_WHOLE):
@@ -141,7 +147,23 @@ async def _whole(receive: Receive, signed: str | None) -> Receive:
         raise InvalidInput(f"the body did not come within {_WHOLE:.0f} s") from None
     if signed is not None:
         _compare(hashlib.sha256(body).hexdigest(), signed)
-    first: list[Message] = [{"type": "http.request", "body": bytes(body), "more_body": False}]
+    return bytes(body)
+
+
+def _is_json(scope: Scope) -> bool:
+    media = Headers(scope=scope).get("content-type", "").partition(";")[0].strip().lower()
+    return media == "application/json" or media.endswith("+json")
+
+
+async def _check(body: bytes) -> None:
+    if len(body) <= _QUICK:
+        check_json(body)
+    else:
+        await asyncio.to_thread(check_json, body)
+
+
+def _replaying(body: bytes, receive: Receive) -> Receive:
+    first: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def replay() -> Message:
         return first.pop() if first else await receive()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
+from pydantic import BaseModel, ConfigDict, FailFast, Field, Strict, model_validator
 
 from evalbox.domain.admissible import MAX_ARTIFACTS, MAX_AT_ONCE, MAX_INPUTS
 from evalbox.domain.evaluation import Network
@@ -18,11 +18,42 @@ Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+T = TypeVar("T")
+#: Of a list only the first item that is wrong is told: a million would take seconds to list.
+Items = Annotated[list[T], FailFast()]
 PriorityName = Literal["high", "normal", "low"]
 
 
-def _plain(value: object) -> object:
-    return int(value) if isinstance(value, float) and value.is_integer() else value
+def example(value: dict[str, Any]) -> ConfigDict:
+    """What the documentation shows, and the tests of hostile input begin with."""
+    return ConfigDict(json_schema_extra={"examples": [value]})
+
+
+def _plain(name: str, value: object) -> object:
+    """JSON does not tell 2 from 2.0, and can say text that no encoding can."""
+    match value:
+        case float() if value.is_integer():
+            return int(value)
+        case str():
+            _check_text(name, value)
+        case list():
+            _check_text(name, *value)
+        case dict():
+            _check_text(name, *value, *value.values())
+    return value
+
+
+def _check_text(name: str, *values: object) -> None:
+    if not all(text.isascii() or _is_text(text) for text in values if isinstance(text, str)):
+        raise ValueError(f"{name}: there is half of a surrogate pair in it")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class Body(BaseModel):
@@ -30,11 +61,10 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _whole(cls, data: object) -> object:
-        """JSON does not tell 2 from 2.0."""
+    def _plain(cls, data: object) -> object:
         if not isinstance(data, dict):
             return data
-        return {name: _plain(value) for name, value in data.items()}
+        return {name: _plain(name, value) for name, value in data.items()}
 
 
 class LimitsBody(Body):
@@ -87,7 +117,7 @@ class ScriptBody(Body):
     source: str
     language: Text | None = None
     name: Text = "script"
-    arguments: list[str] = Field(default_factory=list, max_length=4096)
+    arguments: Items[str] = Field(default_factory=list, max_length=4096)
 
 
 class EvaluationBody(Body):
@@ -97,8 +127,16 @@ class EvaluationBody(Body):
     default.
     """
 
+    model_config = example(
+        {
+            "script": {"source": "print(6 * 7)", "language": "py"},
+            "limits": {"memory": 536870912, "timeout": 60},
+            "labels": {"model": "mine-2"},
+        }
+    )
+
     script: ScriptBody | None = None
-    command: list[str] | None = Field(None, min_length=1, max_length=4096)
+    command: Items[str] | None = Field(None, min_length=1, max_length=4096)
     name: Text | None = None
     kind: Text | None = None
     image: Text | None = None
@@ -106,9 +144,9 @@ class EvaluationBody(Body):
     user: Text | None = None
     workdir: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     env: dict[str, str] = Field(default_factory=dict)
-    inputs: list[InputBody] = Field(default_factory=list, max_length=MAX_INPUTS)
+    inputs: Items[InputBody] = Field(default_factory=list, max_length=MAX_INPUTS)
     stdin: ContentBody | None = None
-    artifacts: list[str] = Field(default_factory=list, max_length=MAX_ARTIFACTS)
+    artifacts: Items[str] = Field(default_factory=list, max_length=MAX_ARTIFACTS)
     network: Network = Network.NONE
     limits: LimitsBody = LimitsBody()
     priority: PriorityName = "normal"
@@ -123,20 +161,37 @@ class EvaluationBody(Body):
 class EvaluationsBody(Body):
     """All are queued, or none."""
 
-    evaluations: list[EvaluationBody] = Field(min_length=1, max_length=MAX_AT_ONCE)
+    model_config = example(
+        {
+            "evaluations": [
+                {"command": ["python3", "-c", f"print({number})"], "batch": "squares"}
+                for number in (1, 4, 9)
+            ]
+        }
+    )
+
+    evaluations: Items[EvaluationBody] = Field(min_length=1, max_length=MAX_AT_ONCE)
 
 
 class IdsBody(Body):
     """Full ids, or unambiguous beginnings of ids."""
 
-    ids: list[Text] = Field(min_length=1, max_length=10_000)
+    model_config = example({"ids": ["01m8cgee79000099zkrrhq"]})
+
+    ids: Items[Text] = Field(min_length=1, max_length=10_000)
 
 
 class BatchBody(Body):
     """``concurrency`` null means no limit but the pool's."""
 
+    model_config = example({"concurrency": 4})
+
     concurrency: Whole | None = Field(ge=1, le=100_000)
 
 
 class SlotsBody(Body):
+    """How many evaluations run at once."""
+
+    model_config = example({"slots": 16})
+
     slots: Whole = Field(ge=1, le=1024)

@@ -15,7 +15,7 @@ from starlette.routing import Match
 from evalbox import errors
 from evalbox.errors import EvalboxError, InvalidInput
 from evalbox.telemetry.logs import get_logger
-from evalbox.wire.problem import MEDIA_TYPE, problem
+from evalbox.wire.problem import MEDIA_TYPE, problem, shortened
 
 log = get_logger(__name__)
 
@@ -101,7 +101,8 @@ def _told(item: Mapping[str, Any]) -> dict[str, str]:
     # What comes first says whether it is of the body, the path, the query or a header.
     place = [str(part) for part in item["loc"][1:]]
     reason = str(item["msg"]).removeprefix("Value error, ")
-    return {"field": ".".join(place), "reason": reason[:1].lower() + reason[1:]}
+    reason = reason[:1].lower() + reason[1:]
+    return {"field": shortened(".".join(place), 200), "reason": shortened(reason, 200)}
 
 
 async def _http(request: Request, error: Exception) -> ProblemResponse:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from evalbox.api.models import Body, Flag, Number, Text, Whole
+from evalbox.api.models import Body, Flag, Items, Number, Text, Whole
 from evalbox.domain.evaluation import Network
 from evalbox.domain.limits import BOUNDS, Limits
 from evalbox.domain.paths import HOME
@@ -83,7 +83,7 @@ class KeepBody(Body):
 class ProgramBody(Body):
     """A program to run, for at most ``timeout`` seconds."""
 
-    command: list[str] = Field(min_length=1, max_length=4096)
+    command: Items[str] = Field(min_length=1, max_length=4096)
     workdir: Place | None = None
     env: dict[str, str] = Field(default_factory=dict)
     user: Text | None = None

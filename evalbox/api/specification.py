@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from datetime import UTC
 from typing import Any
 
@@ -102,5 +101,5 @@ def _bytes(item: ContentBody, field: str) -> bytes:
         return item.text.encode(errors="surrogatepass")
     try:
         return base64.b64decode(item.base64 or "", validate=True)
-    except binascii.Error:
+    except ValueError:
         raise InvalidInput(f"{field}: is not base64", field=field) from None

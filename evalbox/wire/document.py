@@ -22,6 +22,13 @@ from evalbox.wire.moments import iso, iso_or_none
 STREAMS = {1: "stdout", 2: "stderr"}
 
 
+def text(given: str) -> str:
+    """``given`` as JSON can have it: bytes of a command line that are no UTF-8 cannot be said."""
+    if given.isascii():
+        return given
+    return given.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
 def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
     """Of the environment only the names are told: values may be secrets."""
     spec = item.spec
@@ -33,7 +40,7 @@ def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
         "state": item.state,
         "outcome": item.outcome,
         "exit_code": item.exit_code,
-        "reason": item.reason,
+        "reason": text(item.reason),
         "cancel_requested": item.cancel_requested,
         "attempt_count": item.attempts,
         "failures": item.failures,
@@ -45,7 +52,7 @@ def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
         "finished_at": iso_or_none(item.finished_at),
         "engine": spec.engine,
         "image": spec.image,
-        "command": list(spec.command),
+        "command": [text(word) for word in spec.command],
         "user": spec.user,
         "workdir": spec.workdir,
         "env": sorted(spec.env),
@@ -69,7 +76,7 @@ def attempt(item: Attempt) -> shapes.AttemptDocument:
         "outcome": verdict.outcome if verdict else None,
         "exit_code": verdict.exit_code if verdict else None,
         "signal": verdict.signal if verdict else None,
-        "reason": verdict.reason if verdict else "",
+        "reason": text(verdict.reason) if verdict else "",
         "oom_killed": verdict.oom_killed if verdict else False,
         "engine": item.engine,
         "sandbox_id": item.sandbox_id,
@@ -90,7 +97,8 @@ def sample(at: float, usage: Usage) -> shapes.SampleDocument:
 
 
 def artifact(item: ArtifactRecord) -> shapes.ArtifactDocument:
-    return cast(shapes.ArtifactDocument, asdict(item))
+    plain = asdict(item)
+    return cast(shapes.ArtifactDocument, {**plain, "path": text(item.path)})
 
 
 def piece(item: OutputPiece) -> shapes.PieceDocument:

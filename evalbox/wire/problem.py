@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 # Pydantic needs these before Python 3.12.
-from typing_extensions import NotRequired, TypedDict
+from typing_extensions import NotRequired, TypedDict  # noqa: UP035
 
 from evalbox.errors import AmbiguousId, Busy, EvalboxError, InvalidInput, ServiceError
 
@@ -25,8 +25,8 @@ class Complaint(TypedDict):
 class ProblemDocument(TypedDict):
     """Problem details (RFC 9457) of every failure.
 
-    ``code`` says which kind of failure it is, and stays the same from release to release; there may
-    come new ones. ``detail`` says what happened, ``hint`` what can be done, empty where nothing can.
+    ``code`` says which kind of failure it is, and stays the same from release to release; there
+    may come new ones. ``detail`` says what happened, ``hint`` what can be done, if anything.
     """
 
     type: str
@@ -54,19 +54,29 @@ def problem(error: EvalboxError, status: int, *, request_id: str = "") -> dict[s
         "title": error.code.replace("_", " "),
         "status": status,
         "code": error.code,
-        "detail": error.message,
-        "hint": error.hint,
+        "detail": shortened(error.message),
+        "hint": shortened(error.hint),
     }
     if request_id:
         document["request_id"] = request_id
     match error:
         case InvalidInput() if error.field:
-            document["field"] = error.field
+            document["field"] = shortened(error.field, 200)
         case AmbiguousId():
             document["candidates"] = list(error.candidates)
         case Busy():
             document["retry_after"] = error.retry_after
     return document
+
+
+def shortened(text: str, most: int = 1000) -> str:
+    """``text`` as a problem may have it: what a client sent is not sent back at length.
+
+    What cannot be encoded is shown as question marks.
+    """
+    if len(text) > most:
+        text = f"{text[: most - 1]}…"
+    return text.encode(errors="replace").decode()
 
 
 def error_from(document: Mapping[str, Any]) -> EvalboxError:

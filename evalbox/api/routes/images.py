@@ -26,7 +26,13 @@ from evalbox.wire.shapes import ImageDocument
 router = APIRouter(prefix="/images", tags=["images"])
 READ, ADMIN = [requires(Scope.READ)], [requires(Scope.ADMIN)]
 Reference = Annotated[
-    str, Query(min_length=1, max_length=512, description="As in python:3.12-slim, or an id")
+    str,
+    Query(
+        min_length=1,
+        max_length=512,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@-]*$",
+        description="As in python:3.12-slim, or an id",
+    ),
 ]
 Mirror = Annotated[
     str | None,

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox
-from evalbox.api.models import Body, Flag, Text
+from evalbox.api.models import Body, Flag, Items, Text, example
 from evalbox.api.moments import moment
 from evalbox.domain.access import Scope
 from evalbox.wire import access
@@ -21,8 +21,10 @@ router = APIRouter(prefix="/keys", tags=["keys"], dependencies=[requires(Scope.A
 class KeyBody(Body):
     """``expires_at`` is ISO 8601, null for never. ``signing``: see docs/security.md."""
 
+    model_config = example({"name": "ci", "scopes": ["submit"]})
+
     name: Text
-    scopes: list[Scope] = Field(min_length=1, max_length=3)
+    scopes: Items[Scope] = Field(min_length=1, max_length=3)
     expires_at: str | None = None
     signing: Flag = False
 

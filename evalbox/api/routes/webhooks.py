@@ -9,7 +9,7 @@ from pydantic import Field
 
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox
-from evalbox.api.models import Body, Flag, Text
+from evalbox.api.models import Body, Flag, Items, Text
 from evalbox.api.paging import Cursor, Limit, Page
 from evalbox.domain.access import Scope
 from evalbox.domain.outcome import Outcome
@@ -37,8 +37,8 @@ class InterestBody(Body):
     ``outcomes`` and ``labels`` are about evaluations, ``batch`` about evaluations and batches.
     """
 
-    topics: list[Topic] = Field(default_factory=lambda: list(Topic), min_length=1, max_length=3)
-    outcomes: list[Outcome] = Field(default_factory=list, max_length=len(Outcome))
+    topics: Items[Topic] = Field(default_factory=lambda: list(Topic), min_length=1, max_length=3)
+    outcomes: Items[Outcome] = Field(default_factory=list, max_length=len(Outcome))
     batch: Text | None = None
     labels: dict[str, str] = Field(default_factory=dict, max_length=50)
 
