@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, FailFast, Field, Strict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
 from evalbox.domain.admissible import MAX_ARTIFACTS, MAX_AT_ONCE, MAX_INPUTS
 from evalbox.domain.evaluation import Network
@@ -20,7 +20,7 @@ Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 T = TypeVar("T")
 #: Of a list only the first item that is wrong is told: a million would take seconds to list.
-Items = Annotated[list[T], FailFast()]
+Items = Annotated[list[T], Field(fail_fast=True)]
 PriorityName = Literal["high", "normal", "low"]
 
 
