@@ -196,8 +196,9 @@ class Deliveries:
     async def _post(self, webhook: Webhook, delivery: Delivery, body: str, secret: str) -> Answer:
         # Half a second of loading that those without webhooks are spared.
         async with self._making:
-            poster = self._poster or await asyncio.to_thread(_poster, self._private)
-            self._poster = poster
+            if self._poster is None:
+                self._poster = await asyncio.to_thread(_poster, self._private)
+            poster = self._poster
         headers = {DELIVERY: delivery.id, KIND: delivery.kind}
         if webhook.format is Format.PAGERDUTY:
             content = json.dumps({"routing_key": secret, **json.loads(body)}).encode()
