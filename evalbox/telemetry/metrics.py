@@ -1,7 +1,7 @@
 """What is counted and timed, until somebody asks.
 
 Every part owns the instruments that it works, and nothing is kept for the process as a whole. They
-are plain numbers: what reads them (``telemetry/exposition.py``) is loaded by the first who asks.
+are plain numbers: what turns them into text (``telemetry/exposition.py``) is for those who serve.
 Instruments are for the event loop, or for one thread each.
 """
 

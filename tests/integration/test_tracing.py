@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 from api_support import served
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -209,3 +212,53 @@ async def test_an_endpoint_without_the_extra_is_refused(
     settings = settings_in(tmp_path / "box", otlp_endpoint="http://127.0.0.1:4318")
     with pytest.raises(ConfigError, match="not installed"):
         await LocalBox.open(settings, work=True, engines=[FakeEngine()])
+
+
+async def test_spans_reach_a_collector(tmp_path: Path) -> None:
+    got: list[tuple[str, str, bytes]] = []
+
+    class Collector(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            content = self.rfile.read(int(self.headers["Content-Length"]))
+            got.append((self.path, self.headers["Content-Type"], content))
+            self.send_response(200)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return None
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        thread = threading.Thread(target=collector.serve_forever)
+        thread.start()
+        endpoint = f"http://127.0.0.1:{collector.server_port}/"
+        try:
+            settings = settings_in(tmp_path / "box", otlp_endpoint=endpoint)
+            async with opened(settings, FakeEngine()) as box:
+                evaluation = await run(box, spec("true"))
+
+                async def destroyed() -> bool:
+                    return box.running_here == 0
+
+                await until(destroyed)
+        finally:
+            collector.shutdown()
+            thread.join()
+    assert not traces.enabled()
+    assert {(path, kind) for path, kind, _ in got} == {("/v1/traces", "application/x-protobuf")}
+    sent = [
+        span.name
+        for _, _, content in got
+        for resource in ExportTraceServiceRequest.FromString(content).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+    assert {"queue", "attempt", "sandbox", "run", "verdict"} <= set(sent)
+    assert evaluation.outcome is Outcome.OK
+
+
+async def test_a_collector_that_is_away_holds_up_nothing(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "box", otlp_endpoint="http://127.0.0.1:9")
+    async with opened(settings, FakeEngine()) as box:
+        assert (await run(box, spec("true"))).outcome is Outcome.OK
+    assert not traces.enabled()

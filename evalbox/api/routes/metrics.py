@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
@@ -12,7 +11,8 @@ from evalbox.api.auth import requires
 from evalbox.api.context import TheContext
 from evalbox.api.routes.live import TheHub
 from evalbox.domain.access import Scope
-from evalbox.telemetry.metrics import Reading, gauge
+from evalbox.telemetry.exposition import expose
+from evalbox.telemetry.metrics import gauge
 
 router = APIRouter(tags=["health"])
 
@@ -25,12 +25,5 @@ async def metrics(
     """What the service has counted since it began, and how it stands."""
     readings = await context.watch.read()
     readings.append(gauge("feed_readers", "Clients that follow the feed.", hub.readers))
-    content, media_type = await asyncio.to_thread(_text, readings, accept)
+    content, media_type = await asyncio.to_thread(expose, readings, accept)
     return Response(content, headers={"Content-Type": media_type})
-
-
-def _text(readings: Sequence[Reading], accept: str) -> tuple[bytes, str]:
-    # Loaded by the first who asks, where that holds up nobody else.
-    from evalbox.telemetry.exposition import expose
-
-    return expose(readings, accept)
