@@ -1,0 +1,213 @@
+"""What is to be run, as a Python program says it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypedDict
+
+from evalbox.domain.evaluation import EvaluationSpec, InputFile, Network, Priority
+from evalbox.domain.limits import Limits
+from evalbox.domain.paths import destination
+from evalbox.domain.quantity import parse_duration, parse_size
+from evalbox.domain.retry import RetryPolicy
+from evalbox.errors import InvalidInput
+from evalbox.tasks.base import Task, TaskFile, Upload
+from evalbox.tasks.registry import read_task
+from evalbox.tasks.script import script
+
+_STDIN = "/stdin"
+_NAME_LENGTH = 80
+
+#: The text of a program, or the path of the file that it is in.
+Source = str | bytes | Path
+#: Bytes, or text, or the path of a file of this machine.
+Content = str | bytes | Path
+
+
+class Options(TypedDict, total=False):
+    """How something is to be run. What is left out has the box's own default.
+
+    ``command``: the argument vector of a program in the image, in place of a source.
+    ``language``: ``py``, ``js`` or ``sh``; else the suffix or the ``#!`` line tells it.
+    ``arguments``: for the program.
+    ``files``: by their path, absolute or beneath ``/home/agent``; ``stdin``: standard input.
+    ``artifacts``: the paths that are kept after the end.
+    ``memory``, ``disk``, ``output``: bytes, or as in ``1g``; ``timeout``, ``delay``: seconds, or as
+    in ``10m``; ``cpus`` in cores; ``pids`` a count.
+    ``retries``: how often the program's own failures are tried again, or a whole policy.
+    ``not_before``: the earliest start; ``delay``: the same, from now.
+    """
+
+    command: Sequence[str]
+    language: str
+    arguments: Sequence[str]
+    name: str
+    image: str
+    engine: str
+    user: str
+    workdir: str
+    env: Mapping[str, str]
+    files: Mapping[str, Content]
+    stdin: Content
+    artifacts: Sequence[str]
+    network: Network | str
+    memory: int | str
+    cpus: float
+    timeout: float | str
+    disk: int | str
+    pids: int
+    output: int | str
+    priority: Priority | str
+    retries: int | RetryPolicy
+    delay: float | str
+    not_before: datetime
+    batch: str
+    labels: Mapping[str, str]
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What was asked for and checked, with what has yet to be stored by the box."""
+
+    spec: EvaluationSpec
+    files: tuple[TaskFile, ...]
+    stdin: TaskFile | None
+
+    async def upload(self, upload: Upload) -> EvaluationSpec:
+        inputs: list[InputFile] = [await file.upload(upload) for file in self.files]
+        stdin = None if self.stdin is None else await self.stdin.upload(upload)
+        return replace(self.spec, inputs=tuple(inputs), stdin=stdin)
+
+
+def job(source: Source | None, options: Options) -> Job:
+    """Raises ``InvalidInput`` and ``FileMissing``."""
+    _check_names(options)
+    task = _task(source, options)
+    given: dict[str, Any] = {
+        key: options[key]
+        for key in ("user", "workdir", "batch", "idempotency_key")
+        if key in options
+    }
+    spec = EvaluationSpec(
+        name=options.get("name", task.name),
+        kind=task.kind,
+        command=task.command,
+        image=options.get("image", ""),
+        engine=options.get("engine", ""),
+        env=dict(options.get("env", {})),
+        artifacts=tuple(
+            destination(path, field="artifacts") for path in options.get("artifacts", ())
+        ),
+        network=_network(options.get("network", Network.NONE)),
+        limits=limits(options),
+        priority=_priority(options.get("priority", Priority.NORMAL)),
+        retry=_retry(options.get("retries", 0)),
+        not_before=_start(options),
+        labels=dict(options.get("labels", {})),
+        **given,
+    )
+    sent = tuple(
+        TaskFile(destination(path, field="files"), content(value))
+        for path, value in options.get("files", {}).items()
+    )
+    stdin = options.get("stdin")
+    return Job(
+        spec,
+        (*task.files, *sent),
+        None if stdin is None else TaskFile(_STDIN, content(stdin)),
+    )
+
+
+def content(value: Content) -> Path | bytes:
+    """What of a file is stored."""
+    return value.encode() if isinstance(value, str) else value
+
+
+def limits(options: Mapping[str, Any]) -> Limits:
+    """Those that are given, the rest as by default. Raises ``InvalidInput``."""
+    given: dict[str, Any] = {}
+    for name in ("memory", "disk", "output"):
+        if name in options:
+            value = options[name]
+            given[name] = parse_size(value, field=name) if isinstance(value, str) else value
+    if "timeout" in options:
+        given["timeout"] = seconds(options["timeout"], field="timeout")
+    for name in ("cpus", "pids"):
+        if name in options:
+            given[name] = options[name]
+    return Limits(**given)
+
+
+def seconds(value: float | str, *, field: str) -> float:
+    """Raises ``InvalidInput``."""
+    return parse_duration(value, field=field) if isinstance(value, str) else value
+
+
+def _check_names(options: Options) -> None:
+    """What came through a mapping may have any."""
+    unknown = sorted(set(options) - set(Options.__annotations__))
+    if unknown:
+        raise InvalidInput(
+            f"unknown option {unknown[0]!r}",
+            hint=f"known: {', '.join(Options.__annotations__)}",
+            field=unknown[0],
+        )
+
+
+def _task(source: Source | None, options: Options) -> Task:
+    command = tuple(options.get("command", ()))
+    arguments = tuple(options.get("arguments", ()))
+    if (source is None) == (not command):
+        raise InvalidInput(
+            "there is to be a source or a command, and not both",
+            hint='as in run("print(1)", language="py") or run(command=["ls"])',
+            field="source",
+        )
+    if source is None:
+        return Task(name=command[0][:_NAME_LENGTH], kind="command", command=command + arguments)
+    language = options.get("language")
+    if isinstance(source, Path):
+        if language is None:
+            return read_task(source, arguments)
+        from evalbox.tasks.base import read_bytes
+        from evalbox.tasks.script import MAX_SCRIPT
+
+        name, text = source.name, read_bytes(source, limit=MAX_SCRIPT)
+    else:
+        name, text = "script", source.encode() if isinstance(source, str) else source
+    return script(text, origin=name, name=name, arguments=arguments, language=language)
+
+
+def _network(value: Network | str) -> Network:
+    try:
+        return Network(value)
+    except ValueError:
+        raise InvalidInput(
+            f"network: {value!r} is not known", hint=f"known: {', '.join(Network)}", field="network"
+        ) from None
+
+
+def _priority(value: Priority | str) -> Priority:
+    try:
+        return Priority[value.upper()] if isinstance(value, str) else Priority(value)
+    except (KeyError, ValueError):
+        raise InvalidInput(
+            f"priority: {value!r} is not known", hint="known: high, normal, low", field="priority"
+        ) from None
+
+
+def _retry(value: int | RetryPolicy) -> RetryPolicy:
+    return value if isinstance(value, RetryPolicy) else RetryPolicy(retries=value)
+
+
+def _start(options: Options) -> float | None:
+    if "delay" in options and "not_before" in options:
+        raise InvalidInput("give delay or not_before, not both", field="delay")
+    if "delay" in options:
+        return time.time() + seconds(options["delay"], field="delay")
+    return options["not_before"].timestamp() if "not_before" in options else None
