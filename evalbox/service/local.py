@@ -190,13 +190,17 @@ class LocalBox:
     async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
         detail = {"count": len(specs)}
         async with audited(self._store, "evaluation.submit", detail=detail, name=_ids):
-            specs = [self._completed(spec) for spec in specs]
-            check_specs(specs)
-            if trace := traces.current():
-                specs = [replace(spec, trace=spec.trace or trace) for spec in specs]
-            for engine_name, image in {(spec.engine, spec.image) for spec in specs}:
-                await self._check_image(engine_name, image)
-            return await self._store.submit(specs, self._clock.now())
+            with traces.span("submit", attributes={"evalbox.count": len(specs)}):
+                return await self._submit(specs)
+
+    async def _submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
+        specs = [self._completed(spec) for spec in specs]
+        check_specs(specs)
+        if trace := traces.current():
+            specs = [replace(spec, trace=trace) for spec in specs]
+        for engine_name, image in {(spec.engine, spec.image) for spec in specs}:
+            await self._check_image(engine_name, image)
+        return await self._store.submit(specs, self._clock.now())
 
     def _completed(self, spec: EvaluationSpec) -> EvaluationSpec:
         """With the box's own engine and image where none is named."""

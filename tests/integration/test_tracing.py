@@ -22,6 +22,8 @@ from evalbox.domain.state import State
 from evalbox.engines.fake import FakeEngine, FakeHost
 from evalbox.errors import ConfigError
 from evalbox.service.local import LocalBox
+from evalbox.service.remote.box import RemoteBox
+from evalbox.service.remote.client import Client
 from evalbox.telemetry import traces
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
@@ -81,8 +83,9 @@ async def test_one_trace_from_the_request_to_the_verdict(
     assert request.attributes is not None
     assert request.attributes["http.response.status_code"] == 201
     assert request.attributes["evalbox.request_id"] == "abc"
+    assert parent(spans["submit"]) == identity(request)
     for name in ("queue", "attempt"):
-        assert parent(spans[name]) == identity(request), name
+        assert parent(spans[name]) == identity(spans["submit"]), name
     for name in ("sandbox", "files", "launch", "run", "verdict", "destroy"):
         assert parent(spans[name]) == identity(spans["attempt"]), name
     assert parent(spans["artifacts"]) == identity(spans["run"])
@@ -117,8 +120,8 @@ async def test_the_trace_goes_on_after_a_restart(
         if span.name == "attempt" and span.attributes
     ]
     assert outcomes == [(False, "left"), (True, "ok")]
-    caller = next(span for span in spans if span.name == "caller")
-    assert {parent(span) for span in spans if span.name == "attempt"} == {identity(caller)}
+    submit = next(span for span in spans if span.name == "submit")
+    assert {parent(span) for span in spans if span.name == "attempt"} == {identity(submit)}
 
 
 async def test_each_of_many_in_flight_keeps_to_its_own(
@@ -144,6 +147,18 @@ async def test_each_of_many_in_flight_keeps_to_its_own(
     for span in exporter.get_finished_spans():
         if span.name == "sandbox":
             assert trace_of(span) == trace_of(of_attempts[parent(span)])
+
+
+async def test_a_client_of_ours_goes_on_with_its_trace(
+    tmp_path: Path, exporter: InMemorySpanExporter
+) -> None:
+    async with served(tmp_path / "box") as service:
+        client = Client(service.url, key=await service.key())
+        async with RemoteBox(client) as remote:
+            with traces.span("caller"):
+                (evaluation,) = await remote.submit([spec("true")])
+                trace = traces.trace_id(traces.current())
+        assert traces.trace_id((await service.box.get(evaluation.id)).spec.trace) == trace
 
 
 async def test_an_infra_error_is_an_error_of_its_span(

@@ -16,6 +16,7 @@ from evalbox.domain.access import Token
 from evalbox.errors import ConfigError, EvalboxError, ServiceError, ServiceUnreachable
 from evalbox.service.remote import uploads
 from evalbox.service.remote.signing import DIGEST, KeyAuth
+from evalbox.telemetry import traces
 from evalbox.wire.problem import error_from
 
 PREFIX = "/api/v1"
@@ -45,6 +46,11 @@ class Dial:
     where: str
 
 
+async def _go_on_with_trace(request: httpx.Request) -> None:
+    if trace := traces.current():
+        request.headers["traceparent"] = trace
+
+
 class Client:
     """``socket`` is the path of a Unix socket, which ``where`` names in words.
 
@@ -72,6 +78,7 @@ class Client:
             timeout=httpx.Timeout(_SILENCE, connect=_CONNECT),
             # A proxy of the environment is not for a box of one's own.
             trust_env=False,
+            event_hooks={"request": [_go_on_with_trace]},
         )
 
     async def greet(self) -> None:
