@@ -14,7 +14,9 @@ from evalbox.domain.evaluation import Evaluation, InputFile
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.image import Image
+from evalbox.domain.limits import Limits
 from evalbox.domain.records import ArtifactRecord, OutputPiece, QueueStatus
+from evalbox.domain.retry import RetryPolicy
 from evalbox.wire import shapes
 from evalbox.wire.moments import iso, iso_or_none
 
@@ -60,9 +62,9 @@ def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
         "stdin": _file(spec.stdin) if spec.stdin else None,
         "artifacts": list(spec.artifacts),
         "network": spec.network,
-        "limits": cast(shapes.LimitsDocument, asdict(spec.limits)),
+        "limits": cast(shapes.LimitsDocument, _plain(spec.limits)),
         "priority": spec.priority.name.lower(),
-        "retry": cast(shapes.RetryDocument, asdict(spec.retry)),
+        "retry": cast(shapes.RetryDocument, _plain(spec.retry)),
         "batch": spec.batch,
         "labels": dict(spec.labels),
         "idempotency_key": spec.idempotency_key,
@@ -192,9 +194,14 @@ def output(data: bytes, name: str) -> dict[str, str]:
         return {name: data.decode(errors="replace"), f"{name}_base64": exact}
 
 
+def _plain(item: Limits | RetryPolicy | Usage) -> dict[str, float | None]:
+    """Of numbers only: copying deeply, as asdict does, took half the time of a list's page."""
+    return {name: getattr(item, name) for name in item.__slots__}
+
+
 def _file(item: InputFile) -> shapes.InputFileDocument:
     return {"path": item.path, "blob": item.blob, "size": item.size, "mode": item.mode}
 
 
 def _usage(item: Usage) -> shapes.UsageDocument:
-    return cast(shapes.UsageDocument, asdict(item))
+    return cast(shapes.UsageDocument, _plain(item))
