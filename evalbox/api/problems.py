@@ -36,6 +36,8 @@ STATUSES: tuple[tuple[type[EvalboxError], int], ...] = (
     (errors.EngineError, 502),
     (errors.StoreFull, 507),
     (errors.StoreLocked, 503),
+    # It is about to end: clients look for the next one.
+    (errors.ServiceUnreachable, 503),
 )
 
 

@@ -41,10 +41,18 @@ class Session:
 
     @cached_property
     def settings(self) -> Settings:
-        """Raises ``ConfigError``."""
+        """A directory that was named counts over a URL that was merely set.
+
+        Raises ``ConfigError``, and ``InvalidInput`` where both were named.
+        """
         from evalbox.config.settings import load
 
-        return load(overrides=self.overrides)
+        overrides = self.overrides
+        if "data_dir" in overrides:
+            if overrides.get("url"):
+                raise InvalidInput("--data-dir and --url exclude each other", field="url")
+            overrides = {"url": "", **overrides}
+        return load(overrides=overrides)
 
     def start_logging(self, *, always: bool = False) -> None:
         """Turns the log on where it was asked for: it costs a command more than it is worth."""

@@ -77,28 +77,37 @@ async def reach(settings: Settings, stack: AsyncExitStack, *, on_note: Note) -> 
     box = await stack.enter_async_context(RemoteBox(client))
     await client.greet()
 
-    async def again(error: ServiceUnreachable) -> Box:
-        on_note(f"{error.message}; trying for {_AWAY:.0f} s to reach it again")
-        await _back(client.greet)
-        return box
-
-    return SteadyBox(box, again)
+    return SteadyBox(box, _Return(box, client.greet, on_note))
 
 
-async def _back(greet: Callable[[], Awaitable[None]]) -> None:
-    """Returns once it answers. Raises what it failed with last."""
-    loop = asyncio.get_running_loop()
-    end, pause = loop.time() + _AWAY, _FIRST_PAUSE
-    while True:
-        await asyncio.sleep(pause)
-        try:
-            await greet()
-        except (ServiceUnreachable, Busy):
-            if loop.time() >= end:
-                raise
-            pause = min(pause * 2, _LONGEST_PAUSE)
-        else:
-            return
+class _Return:
+    """Waits for a box at a URL to be back. Raises what it failed with last."""
+
+    def __init__(self, box: Box, greet: Callable[[], Awaitable[None]], note: Note) -> None:
+        self._box = box
+        self._greet = greet
+        self._note = note
+        self._pause = _FIRST_PAUSE
+        self._back_at = -_AWAY
+
+    async def __call__(self, error: ServiceUnreachable) -> Box:
+        now = asyncio.get_running_loop().time
+        # One that ends still answers for a moment, which is no return.
+        if now() - self._back_at > _LONGEST_PAUSE:
+            self._note(f"{error.message}; trying for {_AWAY:.0f} s to reach it again")
+            self._pause = _FIRST_PAUSE
+        end = now() + _AWAY
+        while True:
+            await asyncio.sleep(self._pause)
+            self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+            try:
+                await self._greet()
+            except (ServiceUnreachable, Busy):
+                if now() >= end:
+                    raise
+            else:
+                self._back_at = now()
+                return self._box
 
 
 def check_url(url: str) -> None:

@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager
 from evalbox.api.feed.reader import PAGE, Reader
 from evalbox.api.feed.ring import Entry, Ring, Selection, Topic, entry
 from evalbox.domain.event import Event
-from evalbox.errors import Busy, EvalboxError, InvalidInput
+from evalbox.errors import Busy, EvalboxError, InvalidInput, ServiceUnreachable
 from evalbox.service.box import Box
 from evalbox.telemetry.logs import get_logger
 
@@ -96,10 +96,11 @@ class Hub:
     async def reading(self, selection: Selection, after: int | None) -> AsyncIterator[Reader]:
         """A reader of what comes after ``after``, or from now on, for the length of a block.
 
-        Raises ``Busy``; ``InvalidInput`` where ``after`` is beyond the newest event.
+        Raises ``Busy``, ``ServiceUnreachable`` when it is about to end, and ``InvalidInput`` where
+        ``after`` is beyond the newest event.
         """
         if self.stopping or not self._tasks:
-            raise Busy("the service is stopping", hint="connect again in a moment")
+            raise ServiceUnreachable("the service is stopping", hint="connect again in a moment")
         if self._count >= MAX_READERS:
             raise Busy(f"{MAX_READERS:,} read the feed already", hint="come back later")
         self._count += 1

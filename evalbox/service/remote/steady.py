@@ -27,7 +27,7 @@ from evalbox.service.webhooks import Webhooks
 T = TypeVar("T")
 
 #: What goes away within so many seconds, so many times in a row, is given up.
-_RELAPSE, _MOST_RELAPSES = 1.0, 10
+_RELAPSE, _MOST_RELAPSES = 1.0, 20
 
 #: Gives the box that takes the place of one which went away, or raises ``ServiceUnreachable``.
 Reopen = Callable[[ServiceUnreachable], Awaitable[Box]]
@@ -46,25 +46,26 @@ class SteadyBox:
         self._box = box
         self._reopen = reopen
         self._reopening = asyncio.Lock()
-        self._recovered_at, self._relapses = 0.0, 0
+        self._recoveries, self._relapses, self._recovered_at = 0, 0, 0.0
 
     async def close(self) -> None:
         """Nothing is its own."""
 
     async def _ask(self, ask: Callable[[Box], Awaitable[T]], *, twice: bool = True) -> T:
         while True:
-            box = self._box
+            box, seen = self._box, self._recoveries
             try:
                 return await ask(box)
             except ServiceUnreachable as error:
                 if error.begun and not twice:
                     raise
-                await self._recover(box, error)
+                await self._recover(seen, error)
 
-    async def _recover(self, gone: Box, error: ServiceUnreachable) -> None:
+    async def _recover(self, seen: int, error: ServiceUnreachable) -> None:
+        """``seen`` is how many recoveries had been when that began which failed."""
         async with self._reopening:
             # Of several that found it gone, the first has looked for another.
-            if self._box is not gone:
+            if self._recoveries != seen:
                 return
             soon = asyncio.get_running_loop().time() - self._recovered_at < _RELAPSE
             self._relapses = self._relapses + 1 if soon else 0
@@ -72,6 +73,7 @@ class SteadyBox:
                 raise error
             self._box = await self._reopen(error)
             self._recovered_at = asyncio.get_running_loop().time()
+            self._recoveries += 1
 
     async def upload(self, source: Path | bytes) -> tuple[str, int]:
         return await self._ask(lambda box: box.upload(source))
@@ -123,7 +125,7 @@ class SteadyBox:
         self, evaluation_id: str, number: int, offset: int, follow: bool
     ) -> AsyncIterator[OutputPiece]:
         while True:
-            box = self._box
+            box, seen = self._box, self._recoveries
             try:
                 pieces = box.output(evaluation_id, attempt=number, offset=offset, follow=follow)
                 async with aclosing(pieces) as source:  # type: ignore[type-var]
@@ -132,7 +134,7 @@ class SteadyBox:
                         yield piece
                 return
             except ServiceUnreachable as error:
-                await self._recover(box, error)
+                await self._recover(seen, error)
 
     async def wait(self, evaluation_id: str) -> Evaluation:
         return await self._ask(lambda box: box.wait(evaluation_id))
@@ -173,7 +175,7 @@ class SteadyBox:
     ) -> AsyncIterator[bytes]:
         given = 0
         while True:
-            box, position = self._box, 0
+            box, seen, position = self._box, self._recoveries, 0
             try:
                 content = box.read_artifact(evaluation_id, path, attempt=attempt)
                 async with aclosing(content) as source:  # type: ignore[type-var]
@@ -185,7 +187,7 @@ class SteadyBox:
                             yield fresh
                 return
             except ServiceUnreachable as error:
-                await self._recover(box, error)
+                await self._recover(seen, error)
 
     async def batches(self) -> Sequence[Batch]:
         return await self._ask(lambda box: box.batches())
@@ -217,7 +219,7 @@ class SteadyBox:
         batch: str | None = None,
     ) -> AsyncIterator[Event]:
         while True:
-            box = self._box
+            box, seen = self._box, self._recoveries
             try:
                 events = box.events(
                     after=after, follow=follow, evaluation_id=evaluation_id, batch=batch
@@ -228,7 +230,7 @@ class SteadyBox:
                         yield event
                 return
             except ServiceUnreachable as error:
-                await self._recover(box, error)
+                await self._recover(seen, error)
 
     async def require_engine(self, name: str = "") -> None:
         await self._ask(lambda box: box.require_engine(name))
