@@ -14,8 +14,8 @@ from evalbox.wire.moments import seconds
 
 Kind = Literal["sse", "websocket"]
 
-#: Every so many readers there is one that looks at the time of each event.
-_TIMED = 10
+#: About how many of the readers look at the time of each event.
+_TIMED = 100
 #: Readers that connect at once.
 _TOGETHER = 50
 _CONNECT = 60.0
@@ -115,7 +115,7 @@ async def _follow(task: Task) -> Found:
     readers: list[_Reader] = []
 
     async def connect(number: int) -> None:
-        reader = _Reader(task, found, timed=number % _TIMED == 0)
+        reader = _Reader(task, found, timed=number % max(1, task.count // _TIMED) == 0)
         readers.append(reader)
         if task.port:
             transport, _ = await loop.create_connection(lambda: reader, "127.0.0.1", task.port)

@@ -24,7 +24,8 @@ class Connection:
         kind = "Content-Type: application/json\r\n" if content else ""
         self._writer.write(
             f"{method} {target} HTTP/1.1\r\nHost: box\r\n{kind}"
-            f"Content-Length: {len(content)}\r\n\r\n".encode() + content
+            f"Content-Length: {len(content)}\r\n\r\n".encode()
+            + content
         )
         head = (await self._reader.readuntil(b"\r\n\r\n")).lower()
         status = int(head[9:12])

@@ -63,10 +63,10 @@ async def running(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=None,
-        env=os.environ
+        env=dict(os.environ)
         | _UNHINDERED
         | {"EVALBOX_DOCKER_HOST": settings.docker_host, "EVALBOX_DRAIN": "0"}
-        | environment,
+        | dict(environment),
     )
     path = str(directory / NAME)
     box = RemoteBox(Client("http://box", socket=path))
