@@ -15,7 +15,7 @@ from evalbox.domain.clock import Clock
 from evalbox.domain.limits import DAY, Limits
 from evalbox.domain.sandbox import BoxSandbox, SandboxEnd, SandboxFilter, SandboxSpec, SandboxState
 from evalbox.engines.base import Engine
-from evalbox.errors import Busy, EngineError, EvalboxError, SandboxNotFound, StoreError
+from evalbox.errors import Busy, EngineUnavailable, EvalboxError, SandboxNotFound, StoreError
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
 from evalbox.scheduler.resident import Resident
@@ -194,7 +194,8 @@ class Residents:
             )
         except Exception as error:
             reason = error.message if isinstance(error, EvalboxError) else repr(error)
-            if isinstance(error, EngineError):
+            # Who asked is told, and not every failure is more than a wish that cannot be met.
+            if isinstance(error, EngineUnavailable):
                 resident.gate.failed(error)
             if resident.end is None:
                 resident.end = SandboxEnd.FAILED

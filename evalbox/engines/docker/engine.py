@@ -20,7 +20,7 @@ from evalbox.engines.docker.images import Images
 from evalbox.engines.docker.network import Networks
 from evalbox.engines.docker.removal import PASSING, Remover
 from evalbox.engines.docker.sandbox import Container, DockerSandbox
-from evalbox.engines.docker.spec import LABEL_ENGINE, Kind, container_options
+from evalbox.engines.docker.spec import LABEL_ENGINE, LABEL_WORKDIR, Kind, container_options
 from evalbox.engines.docker.wire import Address, Connection, Request
 from evalbox.errors import EngineError, SandboxGone
 
@@ -150,7 +150,7 @@ class DockerEngine:
         network = await self._networks.options(profile.network)
         options: dict[str, Any] = {
             "name": None if name is None else _PREFIX + name,
-            "labels": {**labels, LABEL_ENGINE: self.name},
+            "labels": {**labels, LABEL_ENGINE: self.name, LABEL_WORKDIR: profile.workdir},
         }
 
         async def create() -> str:
@@ -192,7 +192,7 @@ class DockerEngine:
         container = Container(
             id=found["Id"],
             owner=Owner(int(uid), int(gid)),
-            workdir=str(found["Config"]["WorkingDir"]) or "/",
+            workdir=str(found["Config"]["Labels"].get(LABEL_WORKDIR) or "/"),
             pid=int(state["Pid"] or 0),
             gvisor=self._kind.gvisor,
             running=bool(state["Running"]),

@@ -10,6 +10,7 @@ from evalbox.domain.evaluation import Network
 from evalbox.domain.limits import GIB, MIB
 from evalbox.engines.base import Profile
 from evalbox.engines.docker.archive import Owner
+from evalbox.engines.docker.script import MEMORY_MOUNTS, beneath
 
 if TYPE_CHECKING:
     from docker import APIClient
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 #: The container's first process: it waits on its standard input for what to become.
 SHELL = ["/bin/sh"]
 LABEL_ENGINE = "evalbox.engine"
+#: The working directory that was asked for.
+LABEL_WORKDIR = "evalbox.workdir"
 
 _CPU_PERIOD = 100_000
 #: The host's count of a gVisor sandbox's threads is a distant backstop: an idle one has about 40.
@@ -42,6 +45,10 @@ class Kind:
 
     def runtime_for(self, network: Network) -> str:
         return self.runtime if network is Network.NONE else self.runtime_net
+
+
+def _in_memory(path: str) -> bool:
+    return any(beneath(path, mount) for mount in MEMORY_MOUNTS)
 
 
 def container_options(
@@ -85,7 +92,8 @@ def container_options(
         "entrypoint": SHELL,
         "command": None,
         "user": str(owner),
-        "working_dir": profile.workdir,
+        # What is mounted when it starts is empty then; the script makes the directory.
+        "working_dir": "/" if _in_memory(profile.workdir) else profile.workdir,
         "hostname": "sandbox",
         "stdin_open": True,
         # Else the shell's input would end with the first connection to it, and the shell too.
