@@ -8,9 +8,9 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from evalbox.cli.command import Command, with_session
-from evalbox.cli.inert import inert_line
 from evalbox.cli.session import Session
 from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.inert import inert_line
 from evalbox.domain.records import EvaluationFilter
 
 _OFFERED = 50

@@ -11,10 +11,10 @@ import click
 
 from evalbox.cli import render
 from evalbox.cli.command import Command, with_session
-from evalbox.cli.inert import inert_line
 from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
 from evalbox.config.settings import Settings, config_file
+from evalbox.domain.inert import inert_line
 
 
 @click.command("config", cls=Command)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, BinaryIO, TextIO
 
-from evalbox.cli.inert import Neutraliser, inert, inert_line
+from evalbox.domain.inert import Neutraliser, inert, inert_line
 from evalbox.errors import AmbiguousId, EvalboxError
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "90", "bold": "1"}

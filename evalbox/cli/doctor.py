@@ -10,10 +10,10 @@ import click
 from evalbox.cli import status
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.console import Console
-from evalbox.cli.inert import inert_line
 from evalbox.cli.options import engine_name, json_option
 from evalbox.cli.session import Session
 from evalbox.domain.check import Check
+from evalbox.domain.inert import inert_line
 
 _STYLES = {"ok": "green", "warning": "yellow", "failure": "red"}
 _UNUSABLE = 69

@@ -11,9 +11,9 @@ import click
 
 from evalbox.cli import render
 from evalbox.cli.command import Group, with_session
-from evalbox.cli.inert import inert_line
 from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
+from evalbox.domain.inert import inert_line
 from evalbox.domain.quantity import format_size
 from evalbox.wire import document
 

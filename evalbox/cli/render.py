@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from evalbox.cli.console import Console
-from evalbox.cli.inert import inert_line
 from evalbox.domain.attempt import Attempt
 from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.inert import inert_line
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.domain.state import ACTIVE, FINAL, State

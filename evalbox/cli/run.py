@@ -13,13 +13,13 @@ import click
 from evalbox.cli import render, status
 from evalbox.cli.command import pass_session
 from evalbox.cli.fetch import Copied, copy_all
-from evalbox.cli.inert import inert_line
 from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.program import BEHIND, WHAT, ProgramCommand, evaluation_options
 from evalbox.cli.request import Prepared, Request
 from evalbox.cli.session import Session
 from evalbox.cli.watch import Watch, cancel_unfinished, conclude
 from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.inert import inert_line
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.service.box import Box
 from evalbox.wire import document

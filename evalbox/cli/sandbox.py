@@ -11,12 +11,12 @@ import click
 from evalbox.cli import render
 from evalbox.cli.command import Group, with_session
 from evalbox.cli.environment import environment
-from evalbox.cli.inert import inert_line
 from evalbox.cli.options import engine_name, json_option, labels, number, plain_text, whole
 from evalbox.cli.sandbox_copy import sandbox_cp
 from evalbox.cli.sandbox_exec import sandbox_exec, sandbox_shell
 from evalbox.cli.session import Session
 from evalbox.domain.evaluation import Network
+from evalbox.domain.inert import inert_line
 from evalbox.domain.limits import Limits
 from evalbox.domain.quantity import format_size, parse_duration, parse_size
 from evalbox.domain.sandbox import (

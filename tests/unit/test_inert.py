@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalbox.cli.inert import Neutraliser, inert, inert_line
+from evalbox.domain.inert import Neutraliser, inert, inert_line
 
 HOSTILE = {
     "clear screen": b"\x1b[2J\x1b[H",
