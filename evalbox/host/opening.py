@@ -26,7 +26,7 @@ log = get_logger(__name__)
 _SETTLED = 1.0
 #: Seconds that a service which went away gets to come back before its work is done here, and
 #: between looks at whether it has.
-_RETURN, _LOOK = 3.0, 0.1
+_RETURN, _LOOK = 10.0, 0.1
 
 
 @asynccontextmanager

@@ -17,7 +17,10 @@ from evalbox.cli.command import LazyGroup
 from evalbox.cli.session import Session
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "cli.md"
-HEAVY = ("docker", "aiosqlite", "structlog", "sqlite3", "asyncio", "psutil", "platformdirs")
+HEAVY = (
+    "docker", "aiosqlite", "structlog", "sqlite3", "asyncio", "psutil", "platformdirs",
+    "fastapi", "uvicorn", "httpx", "cryptography",
+)  # fmt: skip
 
 
 def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, click.Command]]:
