@@ -10,7 +10,9 @@ from typing import Any
 from uvicorn._types import ASGISendEvent
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.http11 import Request
 
+from evalbox.api.feed.stream import WRITE
 from evalbox.errors import EvalboxError, InvalidInput, TooLarge
 from evalbox.wire.problem import MEDIA_TYPE, problem
 
@@ -30,6 +32,16 @@ class Patience:
     @property
     def stalled(self) -> bool:
         return self._stalled is not None
+
+    def write(self, framed: bytes) -> bool:
+        """Sends what belongs to the answer under way, framed as it has to be.
+
+        False where the client has to be waited for, or has gone: then nothing was sent.
+        """
+        if self.stalled or self.transport.is_closing():
+            return False
+        self.transport.write(framed)
+        return True
 
     def pause_writing(self) -> None:
         self._stalled = self.loop.call_later(PATIENCE, self.transport.abort)
@@ -51,6 +63,11 @@ class Patience:
 
 class PatientWebSocket(Patience, WebSocketsSansIOProtocol):
     """Its own way with text that is none would be a traceback in the log."""
+
+    def handle_connect(self, event: Request) -> None:
+        super().handle_connect(event)
+        if not self.close_sent:
+            self.scope["extensions"][WRITE] = {"write": self.write}
 
     def send_receive_event_to_app(self) -> None:
         if self.curr_msg_data_type == "text":
@@ -94,6 +111,7 @@ class BoundedProtocol(Patience, HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        self.scope["extensions"] = {WRITE: {"write": self.write}}
         self._begin_head()
 
     def on_headers_complete(self) -> None:

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
+from websockets.frames import Frame, Opcode
+
 from evalbox.api.feed.ring import Entry
 
 P_co = TypeVar("P_co", bytes, str, covariant=True)
@@ -20,6 +22,10 @@ class Encoding(Protocol[P_co]):
         ...
 
     def events(self, entries: Sequence[Entry]) -> P_co: ...
+
+    def on_wire(self, entries: Sequence[Entry]) -> bytes:
+        """``events`` as they cross the connection: a chunk of HTTP/1.1, a frame of a WebSocket."""
+        ...
 
     def gap(self, position: int, head: int) -> P_co:
         """What lies behind ``position`` up to ``head`` comes from the store."""
@@ -43,6 +49,10 @@ class ServerSent:
             f"id: {item.seq}\nevent: event\ndata: {item.text}\n\n" for item in entries
         ).encode()
 
+    def on_wire(self, entries: Sequence[Entry]) -> bytes:
+        content = self.events(entries)
+        return b"%x\r\n%b\r\n" % (len(content), content)
+
     def gap(self, position: int, head: int) -> bytes:
         return f'event: gap\ndata: {{"after":{position},"to":{head}}}\n\n'.encode()
 
@@ -61,6 +71,9 @@ class Framed:
 
     def events(self, entries: Sequence[Entry]) -> str:
         return f'{{"type":"events","events":[{",".join(item.text for item in entries)}]}}'
+
+    def on_wire(self, entries: Sequence[Entry]) -> bytes:
+        return Frame(Opcode.TEXT, self.events(entries).encode()).serialize(mask=False)
 
     def gap(self, position: int, head: int) -> str:
         return f'{{"type":"gap","after":{position},"to":{head}}}'

@@ -178,7 +178,7 @@ class Hub:
 async def _in_slices(readers: list[Reader]) -> None:
     for start in range(0, len(readers), _SLICE):
         for reader in readers[start : start + _SLICE]:
-            reader.wake()
+            reader.tell()
         await asyncio.sleep(0)
 
 

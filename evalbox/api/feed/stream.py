@@ -14,13 +14,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from evalbox.api.feed.encoding import COMPLETE, FRAMED, SERVER_SENT
 from evalbox.api.feed.hub import Hub, check_reached, read
-from evalbox.api.feed.reader import PAGE
+from evalbox.api.feed.reader import PAGE, Write
 from evalbox.api.feed.ring import Selection, chunk, entry
 from evalbox.api.sse import EventStream
 from evalbox.service.box import Box
 
 T = TypeVar("T")
 
+#: The extension of ASGI with which a server takes what is framed already.
+WRITE = "evalbox.write"
 #: Close codes of RFC 6455: what the client did, and that the service goes away.
 GOING_AWAY, NO_BINARY, NOT_JSON, NO_MESSAGES = 1001, 1003, 1007, 1008
 
@@ -50,7 +52,7 @@ class FeedStream(Response):
                     "headers": self.raw_headers,
                 }
             )
-            async with aclosing(reader.chunks(SERVER_SENT)) as chunks:  # type: ignore[type-var]
+            async with aclosing(reader.chunks(SERVER_SENT, _write(scope))) as chunks:  # type: ignore[type-var]
                 async for payload in chunks:
                     await send({"type": "http.response.body", "body": payload, "more_body": True})
             await send({"type": "http.response.body", "body": b"", "more_body": False})
@@ -81,7 +83,7 @@ async def feed(websocket: WebSocket, hub: Hub, selection: Selection, after: int 
         async with _beside(_violation(websocket)) as heard:
             heard.add_done_callback(lambda _: reader.close())
             try:
-                async with aclosing(reader.chunks(FRAMED)) as chunks:  # type: ignore[type-var]
+                async with aclosing(reader.chunks(FRAMED, _write(websocket.scope))) as chunks:  # type: ignore[type-var]
                     async for text in chunks:
                         await websocket.send({"type": "websocket.send", "text": text})
                 ending = heard.result() if heard.done() else (GOING_AWAY, "the service is stopping")
@@ -89,6 +91,11 @@ async def feed(websocket: WebSocket, hub: Hub, selection: Selection, after: int 
                     await websocket.close(*ending)
             except WebSocketDisconnect:
                 return
+
+
+def _write(scope: Scope) -> Write | None:
+    found: Write | None = scope.get("extensions", {}).get(WRITE, {}).get("write")
+    return found
 
 
 async def _gone(receive: Receive) -> None:
