@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter
@@ -94,17 +95,30 @@ class Application:
     ) -> None:
         clock = clock or SystemClock()
         self._watch = Watch(clock, PREFIX, metrics)
-        context = Context(box, settings, clock, self._watch)
+        self._context = Context(box, settings, clock, self._watch)
+        self._authentication = authentication
         self._hub = Hub(box)
-        self.api = _fastapi(context, authentication)
-        self.api.state.hub = self._hub
-        self.for_network: ASGIApp = self.api
-        self.for_socket: ASGIApp = Trusted(self.api)
+        # Made by ``start``.
+        self.api: Api
+        self.for_network: ASGIApp
+        self.for_socket: ASGIApp
 
     async def start(self) -> None:
-        """Begins what works beside requests."""
+        """Makes the application ready for its first request, and begins what works beside it."""
+        self.api = await asyncio.to_thread(self._made)
+        self.for_network = self.api
+        self.for_socket = Trusted(self.api)
         await self._watch.start()
         await self._hub.start()
+
+    def _made(self) -> Api:
+        """Takes a second of processor time, which the event loop of a working box has not got."""
+        api = _fastapi(self._context, self._authentication)
+        api.state.hub = self._hub
+        # FastAPI would put together what it knows of its routes for the first request.
+        for route in api.routes:
+            route.matches({"type": "http", "method": "GET", "path": "/", "headers": []})
+        return api
 
     async def stop(self) -> None:
         """Ends every stream, and what works beside requests."""
