@@ -15,7 +15,9 @@ from standing import Standing
 from evalbox.telemetry import logs
 
 #: Seconds within which what was begun has ended.
-WITHIN = 15.0
+WITHIN = 20.0
+#: Seconds within which a service answers that is not held up, on a machine that is busy.
+SOON = 5.0
 _OF_A_REQUEST = "run_asgi"
 
 
@@ -33,7 +35,7 @@ def unharmed(standing: Standing, directory: Path) -> Iterator[None]:
         yield
         _answers(standing)
         _until(lambda: not _extra(standing, tasks), lambda: str(_extra(standing, tasks)))
-        _until(lambda: _descriptors() <= files, lambda: f"{_descriptors()} were left open")
+        _until(lambda: _descriptors() <= files, lambda: f"left open: {_descriptors() - files}")
         assert not _scratch(standing.box.settings.data_dir)
     finally:
         logs.close()
@@ -44,10 +46,10 @@ def unharmed(standing: Standing, directory: Path) -> Iterator[None]:
 
 def _answers(standing: Standing) -> None:
     start = time.monotonic()
-    with httpx.Client(base_url=standing.url, headers=standing.headers, timeout=5) as client:
+    with httpx.Client(base_url=standing.url, headers=standing.headers, timeout=30) as client:
         assert client.get("/healthz").status_code == 200
         assert client.get("/api/v1/evaluations").status_code == 200
-    assert time.monotonic() - start < 2
+    assert time.monotonic() - start < SOON
 
 
 def _tasks(standing: Standing) -> Counter[str]:
@@ -76,7 +78,8 @@ def _descriptors() -> Counter[str]:
     for link in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
             found[str(link.readlink()).partition("[")[0]] += 1
-    return found
+    # SQLite keeps those of closed connections for the next ones, while others hold locks.
+    return Counter({name: count for name, count in found.items() if not name.endswith(".db")})
 
 
 def _scratch(data_dir: Path) -> list[Path]:
