@@ -1,0 +1,79 @@
+"""What must be decided before Textual is imported: it reads its settings as constants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
+
+from evalbox.errors import EvalboxError
+
+#: For a link on which every byte and every frame counts.
+_OVER_SSH = {
+    "TEXTUAL_ANIMATIONS": "none",
+    "TEXTUAL_SMOOTH_SCROLL": "0",
+    "TEXTUAL_FPS": "15",
+}
+#: On the machine itself only animations are left out: they would hide what a key did.
+_NEAR = {"TEXTUAL_ANIMATIONS": "none"}
+_LOOK_NEAR, _LOOK_OVER_SSH = 0.5, 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How the terminal is used.
+
+    ``interval`` is seconds between two looks at what changed. ``theme`` is ``dark`` or ``light``.
+    """
+
+    ascii: bool = False
+    mouse: bool = True
+    read_only: bool = False
+    colour: bool = True
+    theme: str = "dark"
+    interval: float = _LOOK_NEAR
+
+
+class NoTerminal(EvalboxError):
+    code = "no_terminal"
+
+
+def check_terminal(environ: Mapping[str, str], *, stdin: bool, stdout: bool) -> None:
+    """Raises ``NoTerminal`` where no screen could be drawn. The flags: which is a terminal."""
+    if not (stdin and stdout):
+        raise NoTerminal(
+            "the screen needs a terminal for its input and output",
+            hint="commands do without one: evalbox --help",
+        )
+    if environ.get("TERM", "") in ("", "dumb"):
+        raise NoTerminal(
+            f"a terminal of the kind {environ.get('TERM', '') or 'unknown'!r} cannot draw a screen",
+            hint="set TERM to what it is, as in TERM=xterm-256color; commands do without",
+        )
+
+
+def prepare(environ: MutableMapping[str, str], options: Options) -> Options:
+    """Sets what Textual will read, where the user has not; gives the options that fit."""
+    far = "SSH_CONNECTION" in environ or "SSH_TTY" in environ
+    for name, value in (_OVER_SSH if far else _NEAR).items():
+        environ.setdefault(name, value)
+    plain = bool(environ.get("NO_COLOR")) or not options.colour
+    # Textual takes an empty one for set, which the convention does not.
+    environ.pop("NO_COLOR", None)
+    if plain:
+        environ["NO_COLOR"] = "1"
+    return Options(
+        ascii=options.ascii or not _speaks_utf8(environ),
+        mouse=options.mouse,
+        read_only=options.read_only,
+        colour=not plain,
+        theme=options.theme,
+        interval=_LOOK_OVER_SSH if far else options.interval,
+    )
+
+
+def _speaks_utf8(environ: Mapping[str, str]) -> bool:
+    """By the first that is set, as the C library has it; where none is, Python takes UTF-8."""
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        if value := environ.get(name):
+            return "utf" in value.lower() or value in ("C", "POSIX")
+    return True

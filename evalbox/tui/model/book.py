@@ -1,0 +1,160 @@
+"""All evaluations that are known here, newest first, kept true by the box's events."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Iterable
+
+from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.event import Event
+from evalbox.domain.outcome import Outcome
+from evalbox.domain.state import ACTIVE, FINAL, State
+from evalbox.tui.model.row import Row, fill, row_of
+
+_PREFIX = "evaluation."
+_STATES = {f"{_PREFIX}{state}": state for state in State}
+
+
+class Book:
+    """``rows`` is newest first. ``version`` grows with every change to it or to a row.
+
+    ``seq`` is the newest event taken in; ``strangers`` are those whose event came before the rest
+    was known, for who keeps the book to ask for.
+    """
+
+    def __init__(self) -> None:
+        self.rows: list[Row] = []
+        self.states: Counter[State] = Counter()
+        self.retried = 0
+        self.version = 0
+        self.shape = 0
+        self.seq = 0
+        self.strangers: set[str] = set()
+        self._by_id: dict[str, Row] = {}
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def get(self, evaluation_id: str) -> Row | None:
+        return self._by_id.get(evaluation_id)
+
+    @property
+    def active(self) -> int:
+        return sum(self.states[state] for state in ACTIVE)
+
+    def learn(self, items: Iterable[Evaluation]) -> None:
+        """Takes in what the box knows of evaluations, be they new here or not."""
+        for item in items:
+            row = self._by_id.get(item.id)
+            if row is None:
+                self._add(row_of(item))
+            elif not row.known or item.updated_at >= row.changed_at:
+                self._forget_counts(row)
+                fill(row, item)
+                self._count(row)
+            self.strangers.discard(item.id)
+        self.version += 1
+
+    def fold(self, event: Event) -> None:
+        """Takes in what happened. Events may come that the rows already know of."""
+        self.seq = max(self.seq, event.seq)
+        evaluation_id = event.evaluation_id
+        if evaluation_id is None or not event.kind.startswith(_PREFIX):
+            return
+        self.version += 1
+        if event.kind == "evaluation.removed":
+            self._remove(evaluation_id)
+            return
+        row = self._by_id.get(evaluation_id)
+        if row is None:
+            row = self._meet(evaluation_id, event)
+        elif event.at < row.changed_at:
+            return
+        self._forget_counts(row)
+        _apply(row, event)
+        self._count(row)
+
+    def _meet(self, evaluation_id: str, event: Event) -> Row:
+        row = Row(
+            evaluation_id,
+            name=str(event.data.get("name", "")),
+            batch=event.batch or "",
+            created_at=event.at,
+        )
+        self.strangers.add(evaluation_id)
+        self._add(row)
+        return row
+
+    def _add(self, row: Row) -> None:
+        self._by_id[row.id] = row
+        self.rows.insert(self._place(row.id), row)
+        self.shape += 1
+        self._count(row)
+
+    def _remove(self, evaluation_id: str) -> None:
+        row = self._by_id.pop(evaluation_id, None)
+        self.strangers.discard(evaluation_id)
+        if row is not None:
+            del self.rows[self._place(row.id)]
+            self.shape += 1
+            self._forget_counts(row)
+
+    def _place(self, evaluation_id: str) -> int:
+        """Where it is, or would be, in the list."""
+        rows = self.rows
+        # The two ends are where nearly all are put.
+        if not rows or evaluation_id > rows[0].id:
+            return 0
+        if evaluation_id < rows[-1].id:
+            return len(rows)
+        return bisect_left(rows, _descending(evaluation_id), key=lambda row: _descending(row.id))
+
+    def _count(self, row: Row) -> None:
+        self.states[row.state] += 1
+        self.retried += row.attempts > 1
+
+    def _forget_counts(self, row: Row) -> None:
+        self.states[row.state] -= 1
+        self.retried -= row.attempts > 1
+
+
+class _descending(str):  # noqa: N801 - used as the function that it nearly is
+    """Text that sorts the other way round."""
+
+    __slots__ = ()
+
+    def __lt__(self, other: str) -> bool:
+        return str.__gt__(self, other)
+
+
+def _apply(row: Row, event: Event) -> None:
+    row.changed_at = event.at
+    if event.kind == "evaluation.cancel_requested":
+        row.cancelling = True
+        return
+    state = _STATES.get(event.kind)
+    if state is None:
+        return
+    data = event.data
+    row.state = state
+    row.attempts = max(row.attempts, event.attempt or 0)
+    if state is State.RUNNING:
+        row.started_at = event.at
+    elif state is State.QUEUED:
+        _queue_again(row, event)
+    elif state in FINAL:
+        row.finished_at = event.at
+        row.cancelling = False
+    if (outcome := data.get("outcome")) is not None:
+        row.outcome = Outcome(outcome)
+        row.exit_code = data.get("exit_code")
+        row.reason = str(data.get("reason") or "")
+
+
+def _queue_again(row: Row, event: Event) -> None:
+    row.finished_at = None
+    row.cancelling = False
+    if event.data.get("outcome") is None:
+        # By a user's wish, and not as the end of an attempt.
+        row.started_at = None

@@ -1,0 +1,142 @@
+"""Keeps a book and a standing true to a box, for as long as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import aclosing
+
+from evalbox.domain.records import EvaluationFilter
+from evalbox.domain.state import ACTIVE, State
+from evalbox.errors import EvalboxError, NotFound
+from evalbox.service.box import Box
+from evalbox.tui.model.book import Book
+from evalbox.tui.model.standing import Standing
+
+#: Evaluations of the first page, which is to be seen at once, and of those behind it.
+_FIRST, _PAGE = 100, 200
+#: For each second of reading, so many of leaving the processor to the queue.
+_REST = 1.0
+#: Events taken in before others get their turn; strangers asked for at once.
+_TURN, _STRANGERS = 100, 200
+#: Seconds before a feed that broke is tried again.
+_AGAIN = 2.0
+#: Seconds of the host's past that are asked for at the start.
+_PAST = 3600.0
+_UNFINISHED = ACTIVE | {State.QUEUED}
+
+
+class Keeper:
+    """``on_change`` is called after what is to be seen soon; all else a look finds."""
+
+    def __init__(
+        self,
+        box: Box,
+        book: Book,
+        standing: Standing,
+        *,
+        interval: float,
+        on_change: Callable[[], None],
+    ) -> None:
+        self._box = box
+        self._book = book
+        self._standing = standing
+        self._interval = interval
+        self._on_change = on_change
+        self.loaded = False
+
+    async def run(self) -> None:
+        """Never returns; what fails is told and tried again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._forever(self._keep_standing), name="tui-standing")
+            group.create_task(self._forever(self._keep_book), name="tui-feed")
+
+    async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await work()
+            except* EvalboxError as errors:
+                self._standing.fail(_first(errors).message)
+                self._on_change()
+            await asyncio.sleep(_AGAIN)
+
+    # --- the queue and the host ---
+
+    async def _keep_standing(self) -> None:
+        since: float | None = time.time() - _PAST
+        while True:
+            queue = await self._box.queue()
+            self._standing.update(queue, await self._box.host(since=since))
+            since = None
+            self._on_change()
+            await asyncio.sleep(self._interval)
+
+    # --- the evaluations ---
+
+    async def _keep_book(self) -> None:
+        book = self._book
+        if not book.seq:
+            book.seq = await self._box.last_seq()
+        async with asyncio.TaskGroup() as group:
+            loading = group.create_task(self._load(), name="tui-load")
+            strangers = group.create_task(self._ask_for_strangers(), name="tui-strangers")
+            try:
+                await self._follow()
+            finally:
+                loading.cancel()
+                strangers.cancel()
+
+    async def _follow(self) -> None:
+        taken = 0
+        async with aclosing(self._box.events(after=self._book.seq, follow=True)) as events:  # type: ignore[type-var]
+            async for event in events:
+                self._book.fold(event)
+                taken += 1
+                if taken % _TURN == 0:
+                    await asyncio.sleep(0)
+
+    async def _load(self) -> None:
+        """Once: what is unfinished, wherever in the history, and then all, newest first."""
+        if self.loaded:
+            return
+        after = await self._page(None, _FIRST)
+        self._on_change()
+        for state in _UNFINISHED:
+            query = EvaluationFilter(states=frozenset({state}))
+            self._book.learn(await self._box.list(query, limit=_PAGE))
+        self._on_change()
+        while after is not None:
+            began = time.monotonic()
+            after = await self._page(after, _PAGE)
+            await asyncio.sleep(_REST * (time.monotonic() - began))
+        self.loaded = True
+        self._on_change()
+
+    async def _page(self, after: str | None, size: int) -> str | None:
+        """Takes in a page; gives what the next one is behind, None where there is none."""
+        items = await self._box.list(EvaluationFilter(), limit=size, after=after)
+        self._book.learn(items)
+        return items[-1].id if len(items) == size else None
+
+    async def _ask_for_strangers(self) -> None:
+        while True:
+            await asyncio.sleep(self._interval)
+            if strangers := sorted(self._book.strangers, reverse=True)[:_STRANGERS]:
+                await self._introduce(strangers)
+
+    async def _introduce(self, strangers: list[str]) -> None:
+        """Most are the newest, which one page tells of."""
+        self._book.learn(await self._box.list(EvaluationFilter(), limit=len(strangers)))
+        for evaluation_id in [one for one in strangers if one in self._book.strangers]:
+            try:
+                self._book.learn([await self._box.get(evaluation_id)])
+            except NotFound:
+                self._book.strangers.discard(evaluation_id)
+        self._on_change()
+
+
+def _first(errors: BaseExceptionGroup[EvalboxError]) -> EvalboxError:
+    for error in errors.exceptions:
+        return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    raise AssertionError("a group of errors holds one")

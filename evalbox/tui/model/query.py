@@ -1,0 +1,91 @@
+"""What is typed behind ``/``: words that must all be found, ``!word`` that must not, and
+``field:value``. A word is a regular expression, in any case unless it has a capital.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from evalbox.domain.evaluation import Priority
+from evalbox.tui.model.row import Row
+
+_FIELDS: dict[str, Callable[[Row], str]] = {
+    "state": lambda row: row.state,
+    "outcome": lambda row: row.outcome or "",
+    "task": lambda row: row.name,
+    "name": lambda row: row.name,
+    "batch": lambda row: row.batch,
+    "engine": lambda row: row.engine,
+    "kind": lambda row: row.kind,
+    "label": lambda row: row.labels,
+    "priority": lambda row: Priority(row.priority).name.lower(),
+    "reason": lambda row: row.reason,
+    "id": lambda row: row.id,
+}
+
+FIELDS = tuple(_FIELDS)
+
+
+def _anywhere(row: Row) -> str:
+    return f"{row.name}\n{row.batch}\n{row.labels}\n{row.state}\n{row.outcome}"
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    text: Callable[[Row], str]
+    pattern: re.Pattern[str]
+    inverse: bool
+
+    def holds(self, row: Row) -> bool:
+        return (self.pattern.search(self.text(row)) is None) == self.inverse
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """``problem`` says in words what cannot be read as it was meant; it is then taken literally."""
+
+    source: str
+    terms: Sequence[Term] = ()
+    problem: str = ""
+
+    def holds(self, row: Row) -> bool:
+        return all(term.holds(row) for term in self.terms)
+
+
+EVERYTHING = Query("")
+
+
+def parse(source: str) -> Query:
+    """Never fails: what is being typed is often half of something."""
+    terms, problems = [], []
+    for word in source.split():
+        inverse = word.startswith("!")
+        body = word[1:] if inverse else word
+        text, body = _field(body)
+        if not body:
+            continue
+        pattern, problem = _compiled(body)
+        if problem:
+            problems.append(problem)
+        terms.append(Term(text, pattern, inverse))
+    return Query(source, tuple(terms), problems[0] if problems else "")
+
+
+def _field(word: str) -> tuple[Callable[[Row], str], str]:
+    name, colon, value = word.partition(":")
+    if colon and name.lower() in _FIELDS:
+        return _FIELDS[name.lower()], value
+    return _anywhere, word
+
+
+def _compiled(body: str) -> tuple[re.Pattern[str], str]:
+    # Beginnings and ends are those of a field, of which there are several.
+    flags = re.MULTILINE
+    if not any(character.isupper() for character in body):
+        flags |= re.IGNORECASE
+    try:
+        return re.compile(body, flags), ""
+    except re.error as error:
+        return re.compile(re.escape(body), flags), f"{body!r}: {error}"

@@ -1,0 +1,92 @@
+"""An evaluation as a table has it: small, since there are a hundred thousand of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from sys import intern
+
+from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.ids import short
+from evalbox.domain.outcome import Outcome
+from evalbox.domain.state import ACTIVE, FINAL, State
+
+
+@dataclass(slots=True, eq=False)
+class Row:
+    """Times are seconds since 1970. ``changed_at`` is when it was last heard of.
+
+    ``labels`` are ``key=value``, parted by spaces. ``known`` is False for one that only its first
+    event has told of: limits, labels and the like are still to come.
+    """
+
+    id: str
+    name: str = ""
+    batch: str = ""
+    engine: str = ""
+    kind: str = ""
+    labels: str = ""
+    priority: int = 1
+    state: State = State.QUEUED
+    outcome: Outcome | None = None
+    created_at: float = 0.0
+    changed_at: float = 0.0
+    started_at: float | None = None
+    finished_at: float | None = None
+    not_before: float | None = None
+    attempts: int = 0
+    exit_code: int | None = None
+    reason: str = ""
+    cancelling: bool = False
+    known: bool = False
+
+    @property
+    def short_id(self) -> str:
+        return short(self.id)
+
+    @property
+    def active(self) -> bool:
+        return self.state in ACTIVE
+
+    @property
+    def over(self) -> bool:
+        return self.state in FINAL
+
+    def elapsed(self, now: float) -> float | None:
+        """Seconds that it ran, or has run so far."""
+        if self.started_at is None:
+            return None
+        if self.active:
+            return max(0.0, now - self.started_at)
+        if self.finished_at is None or self.finished_at < self.started_at:
+            return None
+        return self.finished_at - self.started_at
+
+
+def fill(row: Row, item: Evaluation) -> None:
+    """Brings ``row`` up to what the box knows."""
+    spec = item.spec
+    row.name = spec.name
+    # Most of these are the same for thousands of rows.
+    row.batch = intern(spec.batch or "")
+    row.engine = intern(spec.engine)
+    row.kind = intern(spec.kind)
+    row.labels = intern(" ".join(f"{key}={value}" for key, value in spec.labels.items()))
+    row.priority = int(spec.priority)
+    row.state = item.state
+    row.outcome = item.outcome
+    row.created_at = item.created_at
+    row.changed_at = item.updated_at
+    row.started_at = item.started_at
+    row.finished_at = item.finished_at
+    row.not_before = item.not_before
+    row.attempts = item.attempts
+    row.exit_code = item.exit_code
+    row.reason = intern(item.reason)
+    row.cancelling = item.cancel_requested and item.state not in FINAL
+    row.known = True
+
+
+def row_of(item: Evaluation) -> Row:
+    row = Row(item.id)
+    fill(row, item)
+    return row

@@ -1,0 +1,99 @@
+"""The rows of a book that are wanted, in the order that is wanted."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from evalbox.tui.model.book import Book
+from evalbox.tui.model.query import EVERYTHING, Query
+from evalbox.tui.model.row import Row
+
+#: A view is made anew no more often than this many times what it took, nor than so many seconds.
+_RATIO, _LEAST = 20.0, 0.4
+#: Up to so many rows are gone through at once; more, in a thread.
+_FEW = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """``name`` is the column's; ``key`` gives what rows are ordered by."""
+
+    name: str
+    key: Callable[[Row], Any]
+    falling: bool = False
+
+
+class View:
+    """``always`` narrows it down before the query does, as to what is queued.
+
+    ``rows`` is to be read only. Without a query and an order it is the book's own list, and costs
+    nothing.
+    """
+
+    def __init__(
+        self,
+        book: Book,
+        *,
+        always: Callable[[Row], bool] | None = None,
+        order: Order | None = None,
+    ) -> None:
+        self._book = book
+        self._always = always
+        self.query = EVERYTHING
+        self.order = order
+        self.rows: list[Row] = []
+        self._seen: tuple[int, Query, Order | None] | None = None
+        self._due = 0.0
+        if self.whole:
+            self.rows = book.rows
+
+    @property
+    def whole(self) -> bool:
+        return self._always is None and not self.query.terms and self.order is None
+
+    @property
+    def stale(self) -> bool:
+        return self._seen != self._wanted()
+
+    def _wanted(self) -> tuple[int, Query, Order | None]:
+        return (0 if self.whole else self._book.version, self.query, self.order)
+
+    def due(self, now: float) -> bool:
+        """Whether it is to be made anew at ``now``, in seconds of the monotonic clock."""
+        if not self.stale:
+            return False
+        asked = self._seen is None or self._seen[1:] != (self.query, self.order)
+        return asked or now >= self._due
+
+    async def renew(self) -> bool:
+        """Makes it anew. False where it has been asked for something else meanwhile."""
+        wanted = self._wanted()
+        began = time.monotonic()
+        rows = self._book.rows
+        if not self.whole:
+            if len(rows) <= _FEW:
+                rows = self._chosen(rows, self.query, self.order)
+            else:
+                rows = await asyncio.to_thread(self._chosen, list(rows), self.query, self.order)
+        if (self.query, self.order) != wanted[1:]:
+            return False
+        self.rows, self._seen = rows, wanted
+        took = time.monotonic() - began
+        self._due = time.monotonic() + max(_LEAST, took * _RATIO)
+        return True
+
+    def _chosen(self, rows: list[Row], query: Query, order: Order | None) -> list[Row]:
+        if (always := self._always) is not None:
+            rows = [row for row in rows if always(row)]
+        if query.terms:
+            rows = [row for row in rows if query.holds(row)]
+        elif rows is self._book.rows:
+            rows = list(rows)
+        if order is not None:
+            # The sort is stable, so that equals stay newest first either way.
+            rows.sort(key=order.key, reverse=order.falling)
+        return rows

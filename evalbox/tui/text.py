@@ -1,0 +1,85 @@
+"""Text of users and jobs, made to fit cells of a terminal: inert, and of a width that is agreed.
+
+Terminals disagree on how wide sequences are that join several characters into one picture. They
+agree on each by itself, so what joins is left out, and columns stay in line.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from rich.cells import cell_len
+
+from evalbox.domain.inert import inert_line
+
+#: Joiners, invisible characters, variation selectors, skin tones; flags become their two letters.
+_DROPPED = [
+    0x00AD, 0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180E, 0x3164, 0xFEFF, 0xFFA0,
+    *range(0x180B, 0x180E), *range(0x200B, 0x2010), *range(0x2060, 0x2070),
+    *range(0xFE00, 0xFE10), *range(0x1F3FB, 0x1F400), *range(0xE0000, 0xE0200),
+]  # fmt: skip
+_STEADY = dict.fromkeys(_DROPPED) | {0x1F1E6 + place: 65 + place for place in range(26)}
+#: Marks that stand above and below one character; the rest of a heap of them is left out.
+_MOST_MARKS = 2
+
+
+def steady(text: str) -> str:
+    """``text`` on one line, with nothing that a terminal obeys and no width that is in doubt."""
+    if text.isascii() and text.isprintable():
+        return text
+    return _without_heaps(inert_line(text).translate(_STEADY))
+
+
+def _without_heaps(text: str) -> str:
+    kept: list[str] = []
+    marks = 0
+    for character in text:
+        marks = marks + 1 if cell_len(character) == 0 else 0
+        if marks <= _MOST_MARKS:
+            kept.append(character)
+    return "".join(kept)
+
+
+@lru_cache(maxsize=16384)
+def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
+    """``text`` made steady, cut or filled to exactly ``width`` cells."""
+    if width <= 0:
+        return ""
+    text = steady(text)
+    size = len(text) if text.isascii() else cell_len(text)
+    if size > width:
+        return cut(text, width, ellipsis)
+    gap = " " * (width - size)
+    return gap + text if right else text + gap
+
+
+def cut(text: str, width: int, ellipsis: str) -> str:
+    """The beginning of ``text``, of exactly ``width`` cells, with ``ellipsis`` at its end."""
+    if text.isascii():
+        return text[: width - 1] + ellipsis
+    kept, size = [], 0
+    for character in text:
+        wide = cell_len(character)
+        if size + wide > width - 1:
+            break
+        kept.append(character)
+        size += wide
+    return "".join(kept) + ellipsis + " " * (width - 1 - size)
+
+
+def window(text: str, start: int, width: int) -> str:
+    """The cells from ``start`` on, exactly ``width`` of them. ``text`` is steady."""
+    if text.isascii():
+        return text[start : start + width].ljust(width)
+    kept, at = [], 0
+    for character in text:
+        wide = cell_len(character)
+        if at >= start + width or (at + wide > start + width):
+            break
+        if at >= start:
+            kept.append(character)
+        elif at + wide > start:
+            kept.append(" ")
+        at += wide
+    shown = "".join(kept)
+    return shown + " " * (width - cell_len(shown))

@@ -1,0 +1,317 @@
+"""A table over any number of rows that costs only what is seen of it.
+
+Textual's own keeps every cell and sends itself whole for one that changed. This one draws lines as
+they are asked for, and ``look`` sends only the cells whose text is another than what is shown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Generic
+
+from rich.segment import Segment
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from evalbox.tui.glyphs import BLOCK, Glyphs
+from evalbox.tui.text import fit
+from evalbox.tui.theme import PALETTES, Surface, Tone
+from evalbox.tui.widgets.columns import GAP, Cell, Column, Placed, R, place
+
+#: The cursor's bar, the mark, and a space.
+MARGIN = 3
+_HEADER = 1
+
+Cells = tuple[Cell, ...]
+
+
+class Table(ScrollView, Generic[R], can_focus=True):
+    """``identify`` gives what makes a row the same row when it moves or changes."""
+
+    ALLOW_SELECT = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "move(1)", "down", show=False, id="table.down"),
+        Binding("k,up", "move(-1)", "up", show=False, id="table.up"),
+        Binding("g,home", "top", "first", show=False, id="table.first"),
+        Binding("G,end", "bottom", "last", show=False, id="table.last"),
+        Binding("pagedown,ctrl+f", "page(1)", "page down", show=False, id="table.page_down"),
+        Binding("pageup,ctrl+b", "page(-1)", "page up", show=False, id="table.page_up"),
+        Binding("enter", "open", "open", id="table.open", tooltip="Look into the row"),
+    ]
+
+    @dataclass
+    class Opened(Message):
+        table: Table[object]
+        row: object
+
+    @dataclass
+    class Moved(Message):
+        """The cursor is on another row, or on none."""
+
+        table: Table[object]
+        row: object | None
+
+    def __init__(
+        self,
+        columns: Sequence[Column[R]],
+        *,
+        identify: Callable[[R], str],
+        empty: str = "",
+        glyphs: Glyphs = BLOCK,
+        id: str | None = None,  # noqa: A002 - as every widget calls it
+    ) -> None:
+        super().__init__(id=id)
+        self._columns = columns
+        self._identify = identify
+        self._empty = empty
+        self._glyphs = glyphs
+        self._rows: Sequence[R] = ()
+        self._placed: tuple[Placed, ...] = ()
+        self._cursor = 0
+        self._cursor_id: str | None = None
+        self._shown: dict[int, Cells] = {}
+        self.marked: set[str] = set()
+        self.sorted_by: tuple[str, bool] = ("", False)
+
+    # --- rows ---
+
+    @property
+    def rows(self) -> Sequence[R]:
+        return self._rows
+
+    @property
+    def current(self) -> R | None:
+        """The row under the cursor."""
+        return self._rows[self._cursor] if self._cursor < len(self._rows) else None
+
+    @property
+    def cursor(self) -> int:
+        return self._cursor
+
+    def show(self, rows: Sequence[R], *, at: int | None = None) -> None:
+        """Shows ``rows``, which may be the same list, changed.
+
+        The cursor stays on its row, at its height, unless it is on the first: there it stays on
+        what is first. ``at`` is where its row is now, where the caller knows.
+        """
+        followed = self._cursor == 0 and self.scroll_offset.y == 0
+        before = self._cursor
+        self._rows = rows
+        if followed:
+            self._cursor = 0
+        elif at is not None:
+            self._cursor = at
+        else:
+            self._cursor = self._find(before)
+        self._cursor = max(0, min(self._cursor, len(rows) - 1))
+        self.virtual_size = Size(self.size.width, len(rows) + _HEADER)
+        if not followed and self._cursor != before:
+            self.scroll_to(
+                y=max(0, self.scroll_offset.y + self._cursor - before),
+                animate=False,
+                immediate=True,
+            )
+        self.look()
+        self._note_cursor()
+
+    def _find(self, near: int) -> int:
+        """Where the cursor's row is; where it is gone, the place stays."""
+        rows, wanted = self._rows, self._cursor_id
+        if wanted is None:
+            return near
+        if near < len(rows) and self._identify(rows[near]) == wanted:
+            return near
+        for index, row in enumerate(rows):
+            if self._identify(row) == wanted:
+                return index
+        return near
+
+    def look(self) -> None:
+        """Sends what is not as it is shown: cells, lines, or all where columns came or went."""
+        if not self.size.width:
+            return
+        if place(self._columns, self.size.width, margin=MARGIN) != self._placed:
+            self.place_columns()
+            return
+        top = self.scroll_offset.y
+        for y in range(_HEADER, self.size.height):
+            index = top + y - _HEADER
+            cells = self._cells(index)
+            if (was := self._shown.get(y)) != cells:
+                self._send(y, was or (), cells)
+
+    def _send(self, y: int, old: Cells, new: Cells) -> None:
+        # The margin tells where the cursor is, and that colours the whole line.
+        if len(old) != len(new) or old[-1] != new[-1]:
+            self.refresh(Region(0, y, self.size.width, 1))
+            return
+        for placed, before, now in zip(self._placed, old, new, strict=False):
+            if before != now:
+                self.refresh(Region(placed.x, y, placed.width, 1))
+
+    def place_columns(self) -> None:
+        """Places the columns anew, and draws all."""
+        self._placed = place(self._columns, self.size.width, margin=MARGIN)
+        self._shown.clear()
+        self.refresh()
+
+    # --- the cursor ---
+
+    def _go(self, index: int) -> None:
+        index = max(0, min(index, len(self._rows) - 1))
+        if index == self._cursor:
+            return
+        self._cursor = index
+        height = max(1, self.size.height - _HEADER)
+        top = self.scroll_offset.y
+        if index < top:
+            self.scroll_to(y=index, animate=False, immediate=True)
+        elif index >= top + height:
+            self.scroll_to(y=index - height + 1, animate=False, immediate=True)
+        self.look()
+        self._note_cursor()
+
+    def _note_cursor(self) -> None:
+        row = self.current
+        identity = None if row is None else self._identify(row)
+        if identity != self._cursor_id:
+            self._cursor_id = identity
+            self.post_message(self.Moved(self, row))  # type: ignore[arg-type]
+
+    def action_move(self, by: int) -> None:
+        self._go(self._cursor + by)
+
+    def action_page(self, by: int) -> None:
+        self._go(self._cursor + by * max(1, self.size.height - _HEADER - 1))
+
+    def action_top(self) -> None:
+        self._go(0)
+
+    def action_bottom(self) -> None:
+        self._go(len(self._rows) - 1)
+
+    def action_open(self) -> None:
+        row = self.current
+        if row is not None:
+            self.post_message(self.Opened(self, row))  # type: ignore[arg-type]
+
+    def go_to(self, identity: str) -> None:
+        """Puts the cursor on a row, if it is there."""
+        for index, row in enumerate(self._rows):
+            if self._identify(row) == identity:
+                self._go(index)
+                return
+
+    def toggle_mark(self) -> None:
+        """Marks the row under the cursor, or no longer, and goes on to the next."""
+        row = self.current
+        if row is not None:
+            self.marked ^= {self._identify(row)}
+            if self._cursor + 1 < len(self._rows):
+                self._go(self._cursor + 1)
+            else:
+                self.look()
+
+    def clear_marks(self) -> None:
+        self.marked.clear()
+        self.look()
+
+    def on_click(self, event: events.Click) -> None:
+        index = self.scroll_offset.y + event.y - _HEADER
+        if event.y >= _HEADER and index < len(self._rows):
+            if index == self._cursor and event.chain > 1:
+                self.action_open()
+            self._go(index)
+
+    def watch_has_focus(self, _focus: bool) -> None:
+        self.look()
+
+    def on_resize(self) -> None:
+        self.virtual_size = Size(self.size.width, len(self._rows) + _HEADER)
+        self.place_columns()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        if self.scroll_offset.y > self._cursor:
+            self._go(self.scroll_offset.y)
+        elif self._cursor - self.scroll_offset.y > self.size.height - _HEADER - 1 > 0:
+            self._go(self.scroll_offset.y + self.size.height - _HEADER - 1)
+
+    # --- drawing ---
+
+    def _cells(self, index: int) -> Cells:
+        """What line ``index`` shows: a cell for each column, and one for the margin."""
+        if index >= len(self._rows):
+            return ()
+        row = self._rows[index]
+        cells = [placed.column.cell(row) for placed in self._placed]
+        return (*cells, self._margin(row, index))
+
+    def _margin(self, row: R, index: int) -> Cell:
+        here = self._glyphs.cursor if index == self._cursor and self.has_focus else " "
+        mark = self._glyphs.mark if self._identify(row) in self.marked else " "
+        # The tone tells the cursor's line from others, so that a move sends both.
+        return Cell(f"{here}{mark} ", Tone.ACCENT if index == self._cursor else Tone.WARN)
+
+    def render_line(self, y: int) -> Strip:
+        palette = PALETTES[self.app.theme]
+        if y < _HEADER:
+            return self._header()
+        index = self.scroll_offset.y + y - _HEADER
+        cells = self._cells(index)
+        self._shown[y] = cells
+        if not cells:
+            return self._blank(y)
+        surface = self._surface(index)
+        base = palette.style(Tone.TEXT, surface)
+        segments = [Segment(cells[-1].text, palette.style(cells[-1].tone, surface))]
+        at = MARGIN
+        for (column, x, width), (text, tone) in zip(self._placed, cells, strict=False):
+            if x > at:
+                segments.append(Segment(" " * (x - at), base))
+            shown = fit(text, width, right=column.right, ellipsis=self._glyphs.ellipsis)
+            segments.append(Segment(shown, palette.style(tone, surface)))
+            at = x + width
+        if at < self.size.width:
+            segments.append(Segment(" " * (self.size.width - at), base))
+        return Strip(segments, max(at, self.size.width)).crop(0, self.size.width)
+
+    def _surface(self, index: int) -> Surface:
+        if index != self._cursor:
+            return Surface.BASE
+        return Surface.CURSOR if self.has_focus else Surface.CURSOR_AWAY
+
+    def _header(self) -> Strip:
+        palette = PALETTES[self.app.theme]
+        muted = palette.style(Tone.MUTED, Surface.BAR)
+        segments = [Segment(" " * MARGIN, muted)]
+        at = MARGIN
+        sorted_by, falling = self.sorted_by
+        for column, x, width in self._placed:
+            title = column.title
+            tone = Tone.MUTED
+            if column.name == sorted_by:
+                arrow = self._glyphs.descending if falling else self._glyphs.ascending
+                title, tone = f"{title}{arrow}", Tone.ACCENT
+            if x > at:
+                segments.append(Segment(" " * (x - at), muted))
+            shown = fit(title, width, right=column.right, ellipsis=self._glyphs.ellipsis)
+            segments.append(Segment(shown, palette.style(tone, Surface.BAR)))
+            at = x + width
+        if at < self.size.width:
+            segments.append(Segment(" " * (self.size.width - at), muted))
+        return Strip(segments).crop(0, self.size.width)
+
+    def _blank(self, y: int) -> Strip:
+        style = PALETTES[self.app.theme].style(Tone.MUTED)
+        told = self._empty if not self._rows and y == _HEADER + 1 else ""
+        margin = " " * MARGIN if told else ""
+        return Strip([Segment(fit(margin + told, self.size.width), style)], self.size.width)
+
+
+__all__ = ["GAP", "MARGIN", "Cell", "Column", "Table"]
