@@ -142,6 +142,16 @@ class Delivery:
     finished_at: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of one try: ``status`` None where nothing was answered; ``error`` says why it is no
+    success, and is empty where it is one.
+    """
+
+    status: int | None
+    error: str
+
+
 def next_try(delivery: Delivery, now: float, *, chance: float) -> float | None:
     """When a delivery that has just failed is tried again; None where that is never."""
     due = now + BACKOFF.delay(delivery.attempts + 1, chance=chance)

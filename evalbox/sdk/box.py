@@ -72,6 +72,7 @@ class Box:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
+            self._thread = LoopThread()
             self._thread.start()
             stack.callback(self._thread.stop)
             stack.enter_context(self._thread.entered(self._box))

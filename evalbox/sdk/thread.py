@@ -12,44 +12,61 @@ from evalbox.errors import InvalidInput
 
 T = TypeVar("T")
 
+#: Seconds that what was interrupted has to end.
+_GRACE = 10.0
+
 
 class LoopThread:
-    """From ``start`` to ``stop``. What is called is safe from any thread but its own."""
+    """From ``start`` to ``stop``, once. What is called is safe from any thread but its own."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.new_event_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         # A program that ends without closing its box must end, not wait for this thread.
         self._thread = threading.Thread(target=self._run, name="evalbox", daemon=True)
 
     def start(self) -> None:
+        self._loop = asyncio.new_event_loop()
         self._thread.start()
 
     def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
+        loop = self._running()
+        asyncio.set_event_loop(loop)
         try:
-            self._loop.run_forever()
-            self._loop.run_until_complete(self._loop.shutdown_asyncgens())
-            self._loop.run_until_complete(self._loop.shutdown_default_executor())
+            loop.run_forever()
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.run_until_complete(loop.shutdown_default_executor())
         finally:
-            self._loop.close()
+            loop.close()
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        loop, self._loop = self._running(), None
+        loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            raise InvalidInput("the box is not open", hint="use it as in: with Box() as box")
+        return self._loop
 
     def call(self, work: Coroutine[Any, Any, T]) -> T:
         """What ``work`` gives; when this is interrupted, ``work`` is cancelled."""
-        if threading.current_thread() is self._thread:
-            work.close()
-            raise InvalidInput(
-                "the box was called from one of its own callbacks", hint="use AsyncBox there"
-            )
-        future = asyncio.run_coroutine_threadsafe(work, self._loop)
         try:
-            return future.result()
-        except BaseException:
-            future.cancel()
+            loop = self._running()
+            if threading.current_thread() is self._thread:
+                raise InvalidInput(
+                    "the box was called from one of its own callbacks", hint="use AsyncBox there"
+                )
+        except InvalidInput:
+            work.close()
             raise
+        call = _Call(work, loop)
+        try:
+            call.over.wait()
+        except BaseException:
+            call.cancel()
+            call.over.wait(_GRACE)
+            raise
+        return call.result()
 
     def iterate(self, source: Callable[[], AsyncIterator[T]]) -> Iterator[T]:
         """What ``source`` gives, one by one, as it is asked for."""
@@ -58,27 +75,64 @@ class LoopThread:
             while items := self.call(pulled.next()):
                 yield from items
         finally:
-            self.call(pulled.close())
+            self._let_go(pulled)
+
+    def _let_go(self, pulled: _Pulled[Any]) -> None:
+        if self._loop is None:
+            return
+        if threading.current_thread() is self._thread:
+            # An iterator that nobody has any more may be collected in any thread.
+            _Call(pulled.close(), self._loop)
+            return
+        self.call(pulled.close())
 
     @contextmanager
     def entered(self, manager: AbstractAsyncContextManager[T]) -> Iterator[T]:
         """``manager`` around a block: entered and left by one task, as some must be."""
-        visit = _Visit(manager, self._loop)
-        owner = asyncio.run_coroutine_threadsafe(visit.own(), self._loop)
+        loop = self._running()
+        visit = _Visit(manager, loop)
+        stay = _Call(visit.own(), loop)
         try:
             made = self.call(visit.made())
             try:
                 yield made
             except BaseException:
-                self._loop.call_soon_threadsafe(visit.abandon)
-                owner.result()
+                loop.call_soon_threadsafe(visit.abandon)
+                stay.over.wait()
+                stay.result()
                 raise
-            self._loop.call_soon_threadsafe(visit.end)
-            owner.result()
+            loop.call_soon_threadsafe(visit.end)
+            stay.over.wait()
+            stay.result()
         finally:
-            # Interrupted, while it was opened or closed.
-            owner.cancel()
-            visit.over.wait()
+            # Nothing, unless it was interrupted while it was opened or closed.
+            stay.cancel()
+            stay.over.wait()
+
+
+class _Call(Generic[T]):
+    """A task of the loop, told of in another thread. ``over`` is set when it has ended."""
+
+    def __init__(self, work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> None:
+        self.over = threading.Event()
+        self._work = work
+        self._loop = loop
+        self._task: asyncio.Task[T] | None = None
+        loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        self._task = self._loop.create_task(self._work)
+        self._task.add_done_callback(lambda _: self.over.set())
+
+    def cancel(self) -> None:
+        if not self.over.is_set():
+            self._loop.call_soon_threadsafe(lambda: self._task and self._task.cancel())
+
+    def result(self) -> T:
+        """Once it is over."""
+        if self._task is None:
+            raise RuntimeError("this call was not begun")
+        return self._task.result()
 
 
 class _Pulled(Generic[T]):
@@ -111,8 +165,6 @@ class _Visit(Generic[T]):
         self._manager = manager
         self._made: asyncio.Future[T] = loop.create_future()
         self._ending: asyncio.Future[None] = loop.create_future()
-        #: Set when the manager has been left.
-        self.over = threading.Event()
 
     async def own(self) -> None:
         try:
@@ -125,8 +177,6 @@ class _Visit(Generic[T]):
             if self._made.done():
                 raise
             self._made.set_exception(error)
-        finally:
-            self.over.set()
 
     async def made(self) -> T:
         return await self._made

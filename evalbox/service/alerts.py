@@ -112,8 +112,10 @@ class Alerts:
         for engine, reason in watched.shut.items():
             text = f"engine {engine} makes no sandboxes: {reason}"
             yield Finding(engine_alert(engine), Severity.CRITICAL, text, after)
-        if watched.holding.startswith("holding") and not watched.shut:
-            yield Finding(HELD, Severity.WARNING, f"nothing starts: {watched.holding}", after)
+        waiting = states.get(State.QUEUED, 0)
+        if waiting and watched.holding.startswith("holding") and not watched.shut:
+            text = f"none of {waiting} evaluations starts: {watched.holding}"
+            yield Finding(HELD, Severity.WARNING, text, after)
         if dead := states.get(State.DEAD, 0):
             text = f"{dead} evaluations are dead: the box failed them as often as it may"
             yield Finding(DEAD, Severity.ERROR, text)

@@ -11,13 +11,12 @@ import ipaddress
 import socket
 import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import httpx
 
 from evalbox import __version__
-from evalbox.domain.webhook import Address, check_address, check_url
+from evalbox.domain.webhook import Address, Answer, check_address, check_url
 from evalbox.errors import EvalboxError, InvalidInput, ServiceUnreachable
 
 #: Seconds for everything, from the name to the end of the answer.
@@ -25,14 +24,6 @@ TIMEOUT = 10.0
 #: Bytes of an answer that are read; what they are does not matter.
 _READ = 1024
 _PORTS = {"http": 80, "https": 443}
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """``status`` is None where there was none; ``error`` says why it is no success, else is ''."""
-
-    status: int | None
-    error: str
 
 
 class Poster:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from evalbox.domain.outcome import Outcome
-from evalbox.domain.webhook import MAX_WEBHOOKS, Format, Interest, Topic, Webhook
+from evalbox.domain.webhook import MAX_WEBHOOKS, Format, Webhook
 from evalbox.errors import Conflict, WebhookNotFound
 from evalbox.store.access import Access
 from evalbox.store.changes import read_last_seq
 from evalbox.store.events import add_event
 from evalbox.store.rows import Row
 from evalbox.store.sqlite import Connection
+from evalbox.wire.webhooks import interest, interest_from
 
 _WEBHOOK = "id, url, format, interest, created_at, active, reason"
 
@@ -43,7 +42,7 @@ class Webhooks(Access):
                     webhook.id,
                     webhook.url,
                     webhook.format,
-                    _encoded(webhook.interest),
+                    json.dumps(interest(webhook.interest)),
                     self.vault.seal(secret.encode(), _context(webhook.id)),
                     webhook.created_at,
                     int(webhook.active),
@@ -89,7 +88,13 @@ class Webhooks(Access):
             new = change(old)
             conn.execute(
                 "UPDATE webhooks SET url = ?, interest = ?, active = ?, reason = ? WHERE id = ?",
-                (new.url, _encoded(new.interest), int(new.active), new.reason, webhook_id),
+                (
+                    new.url,
+                    json.dumps(interest(new.interest)),
+                    int(new.active),
+                    new.reason,
+                    webhook_id,
+                ),
             )
             if new.active and not old.active:
                 conn.execute(
@@ -137,31 +142,10 @@ def _webhook(row: Row) -> Webhook:
         id=row[0],
         url=row[1],
         format=Format(row[2]),
-        interest=_decoded(row[3]),
+        interest=interest_from(json.loads(row[3])),
         created_at=row[4],
         active=bool(row[5]),
         reason=row[6],
-    )
-
-
-def _encoded(interest: Interest) -> str:
-    return json.dumps(
-        {
-            "topics": sorted(interest.topics),
-            "outcomes": sorted(interest.outcomes),
-            "batch": interest.batch,
-            "labels": dict(interest.labels),
-        }
-    )
-
-
-def _decoded(text: str) -> Interest:
-    data: dict[str, Any] = json.loads(text)
-    return Interest(
-        topics=frozenset(Topic(topic) for topic in data["topics"]),
-        outcomes=frozenset(Outcome(outcome) for outcome in data["outcomes"]),
-        batch=data["batch"],
-        labels=data["labels"],
     )
 
 

@@ -81,6 +81,12 @@ async def test_an_engine_that_stays_shut(watch: Watch) -> None:
 
 async def test_what_comes_and_goes_is_no_alert_and_no_end_of_one(watch: Watch) -> None:
     held = replace(WELL, holding="holding: memory")
+    watch.seen = held
+    await watch.look()
+    assert await watch.look(AFTER) == [], "nothing is queued"
+    await watch.store.submit([spec("true")], watch.clock.now())
+    watch.seen = WELL
+    await watch.look(1)
     for _ in range(20):
         watch.seen = held
         assert await watch.look(AFTER - 1) == []
