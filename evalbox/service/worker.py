@@ -124,7 +124,9 @@ class Worker:
 
     async def _watch(self, scheduler: Scheduler) -> None:
         def watched() -> Watched:
-            return Watched(scheduler.shut_engines(), scheduler.holding, self._host.latest)
+            # Without the room that is kept for the first in line, and slots that are taken.
+            holding = scheduler.budget.holding if scheduler.budget is not None else ""
+            return Watched(scheduler.shut_engines(), holding, self._host.latest)
 
         await Alerts(self._store, self._settings, self._clock, watched).watch()
 
