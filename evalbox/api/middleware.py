@@ -6,6 +6,7 @@ import re
 import secrets
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from evalbox.api import problems
@@ -55,6 +56,9 @@ class Envelope:
         with bound(request=request_id):
             try:
                 await self._app(scope, receive, enveloped)
+            except ClientDisconnect:
+                # In the middle of an upload: nobody is left to be told.
+                log.info("the client went away", path=scope["path"])
             except Exception as error:
                 log.exception("evalbox itself failed", path=scope["path"])
                 if begun or scope["type"] != "http":
