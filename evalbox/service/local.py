@@ -240,6 +240,8 @@ class LocalBox:
         return await self._store.list(query, limit=limit, after=after)
 
     async def attempts(self, evaluation_id: str) -> Sequence[Attempt]:
+        # What was removed has no attempts, and is not there either.
+        await self._store.get(evaluation_id)
         return await self._store.attempts(evaluation_id)
 
     async def samples(self, evaluation_id: str, attempt: int) -> Sequence[tuple[float, Usage]]:
@@ -340,6 +342,7 @@ class LocalBox:
     async def artifacts(
         self, evaluation_id: str, *, attempt: int | None = None
     ) -> Sequence[ArtifactRecord]:
+        await self._store.get(evaluation_id)
         return await self._store.artifacts(evaluation_id, attempt)
 
     async def read_artifact(

@@ -15,7 +15,7 @@ from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
 from evalbox.domain.state import FINAL
-from evalbox.errors import ServiceUnreachable
+from evalbox.errors import ArtifactNotFound, ServiceUnreachable
 from evalbox.service.images import Images
 from evalbox.service.remote import downloads
 from evalbox.service.remote.access import RemoteAudit, RemoteKeys
@@ -31,6 +31,8 @@ from evalbox.wire.specification import specification
 _WAIT = 30.0
 #: Seconds that a box may take for its checks, and to write a backup, without a word.
 _CHECKING, _BACKING_UP = 600.0, 3600.0
+
+_UNKEPT = frozenset({"", ".", ".."})
 
 
 class RemoteBox:
@@ -146,6 +148,12 @@ class RemoteBox:
     async def read_artifact(
         self, evaluation_id: str, path: str, *, attempt: int | None = None
     ) -> AsyncIterator[bytes]:
+        if _UNKEPT & set(path.split("/")):
+            # No such name is ever kept; in a URL it would name something else.
+            raise ArtifactNotFound(
+                f"evaluation {evaluation_id} kept no artifact {path!r}",
+                hint="list them with: evalbox artifacts ID",
+            )
         where = f"/evaluations/{_segment(evaluation_id)}/artifacts/{quote(path)}"
         async for data in self._client.pieces("GET", where, query={"attempt": attempt}):
             yield data

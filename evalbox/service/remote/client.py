@@ -13,7 +13,13 @@ from typing import Any
 import httpx
 
 from evalbox.domain.access import Token
-from evalbox.errors import ConfigError, EvalboxError, ServiceError, ServiceUnreachable
+from evalbox.errors import (
+    ConfigError,
+    EvalboxError,
+    InvalidInput,
+    ServiceError,
+    ServiceUnreachable,
+)
 from evalbox.service.remote import uploads
 from evalbox.service.remote.signing import DIGEST, KeyAuth
 from evalbox.telemetry import traces
@@ -106,12 +112,13 @@ class Client:
         silence: float = _SILENCE,
     ) -> Any:
         """The answer's JSON, None where it has no content; waited for ``silence`` seconds."""
+        if body is not None:
+            content, headers = _encoded(body), {"Content-Type": "application/json"}
         with _Translated(self._where):
             answer = await self._http.request(
                 method,
                 PREFIX + path,
                 params=_parameters(query),
-                json=body,
                 content=content,
                 headers=headers,
                 extensions=extensions,
@@ -254,6 +261,17 @@ def _refused(status: int, content: bytes) -> EvalboxError:
     return ServiceError(
         f"what answered with status {status} is not evalbox", hint="check the URL of the box"
     )
+
+
+def _encoded(body: Any) -> bytes:
+    """Raises ``InvalidInput`` for words of a command line that are not text."""
+    try:
+        return json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except UnicodeEncodeError as error:
+        raise InvalidInput(
+            "a box that is served takes text only, and this is not UTF-8",
+            hint="put it into a file, as with --file or --stdin",
+        ) from error
 
 
 def _parameters(query: Query | None) -> list[tuple[str, Any]] | None:
