@@ -19,8 +19,9 @@ from evalbox.errors import EvalboxError
 
 #: Events a second, and how many are made by one request.
 RATE, _AT_ONCE = 50, 5
-#: Seconds for all to connect, and for the last event to arrive.
-_CONNECT, _ARRIVE = 20.0, 2.0
+#: Seconds for a reader's process to start, readers that connect in one, and seconds for the last
+#: event to arrive.
+_START, _CONNECTED, _ARRIVE = 3.0, 60, 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ async def _round(
     service: Service, settings: Settings, kind: Kind, readers: int, measured: float
 ) -> _Round:
     after = await service.box.last_seq()
-    begin = time.time() + (_CONNECT if readers else 0.0)
+    begin = time.time() + _START + readers / _CONNECTED
     until = begin + measured + _ARRIVE
     task = Task(kind, readers, after, until, port=service.port, key=service.key)
     loop = asyncio.get_running_loop()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import psutil
 
 from evalbox.bench.report import Figure, Goal
+from evalbox.bench.service import own_command
 from evalbox.errors import EvalboxError
 
 _SETTLE = 5.0
@@ -19,7 +19,7 @@ _SETTLE = 5.0
 async def idle(directory: Path, seconds: float) -> list[Figure]:
     """Processor and memory of ``evalbox --serve`` over so many seconds."""
     service = await asyncio.create_subprocess_exec(
-        *_own_command(),
+        *own_command(),
         "--data-dir",
         str(directory / "idle"),
         "--serve",
@@ -44,10 +44,3 @@ async def idle(directory: Path, seconds: float) -> list[Figure]:
         Figure("idle service: processor", cpu, "% of a core", 1, Goal("<=", 1)),
         Figure("idle service: memory", memory / (1 << 20), "MiB", 1, Goal("<=", 120)),
     ]
-
-
-def _own_command() -> list[str]:
-    """This program again; a frozen one is its own interpreter."""
-    if getattr(sys, "frozen", False):
-        return [sys.executable]
-    return [sys.executable, "-m", "evalbox"]

@@ -28,8 +28,12 @@ from evalbox.errors import EvalboxError
 MIX = {"list": 30, "get": 30, "output": 15, "events": 15, "queue": 8, "submit": 2}
 RATE = 30.0
 _CONNECTIONS, _READERS = 8, 10
+#: Sandboxes that start at the same time.
+_AT_ONCE = 6
 #: It prints now and then, until it is cancelled.
-_PROGRAM = ("sh", "-c", "while :; do echo tick; sleep 5; done")
+_PROGRAM = (
+    "python3", "-c", "import time\nwhile True: print('tick', flush=True); time.sleep(5)",
+)  # fmt: skip
 _LIMITS = Limits(timeout=3600, memory=64 << 20)
 #: Seconds for all sandboxes to start, for those of the load to end, and between looks.
 _START, _END, _LOOK = 900.0, 600.0, 0.5
@@ -63,7 +67,7 @@ async def load(
     measured: float,
     progress: Callable[[str], None],
 ) -> list[Figure]:
-    environment = {"EVALBOX_SLOTS": str(count)}
+    environment = {"EVALBOX_SLOTS": str(_AT_ONCE)}
     async with running(directory / "load", settings, environment) as service:
         spec = EvaluationSpec(
             name="bench",
@@ -73,12 +77,17 @@ async def load(
             limits=_LIMITS,
         )
         ids = [evaluation.id for evaluation in await service.box.submit([spec] * count)]
-        progress(f"api: {count} evaluations begin")
-        await _until_running(service, count)
-        progress(f"api: a mixed load for {measured:.0f} s while {count} run")
-        answers, lags, cores = await _measure(service, settings, ids, measured)
-        progress("api: all are let end")
-        lost = await _lost(service, ids, answers.made)
+        try:
+            progress(f"api: {count} evaluations begin")
+            await _until_running(service, count)
+            progress(f"api: a mixed load for {measured:.0f} s while {count} run")
+            answers, lags, cores = await _measure(service, settings, ids, measured)
+            progress("api: all are let end")
+            lost = await _lost(service, ids, answers.made)
+        except BaseException:
+            # Else the sandboxes would wait for a service that adopts them.
+            await _end(service, ids)
+            raise
     everything = [taken for times in answers.times.values() for taken in times]
     name = f"{count} running, "
     return [
@@ -102,25 +111,34 @@ async def load(
 
 
 async def _until_running(service: Service, count: int) -> None:
+    """A few at a time: started all at once, each would take longer than any may."""
     async with asyncio.timeout(_START):
-        while (await service.box.queue()).states.get(State.RUNNING, 0) < count:  # noqa: ASYNC110
+        while (now := (await service.box.queue()).states.get(State.RUNNING, 0)) < count:
+            await service.box.set_slots(min(count, now + _AT_ONCE))
             await asyncio.sleep(_LOOK)
+
+
+async def _end(service: Service, ids: list[str]) -> list[Evaluation]:
+    await service.box.cancel(ids)
+    return [await service.box.wait(one) for one in ids]
 
 
 async def _measure(
     service: Service, settings: Settings, ids: list[str], measured: float
 ) -> tuple[Answers, list[float], float]:
-    until = time.time() + measured
-    after = await service.box.last_seq()
-    task = Task("sse", _READERS, after, until + 1.0, socket=service.socket)
-    asked = Load(service.socket, ids, settings.engine, settings.image, until)
     loop = asyncio.get_running_loop()
-    before = service.processor_seconds()
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        # Their start is not to be a part of it.
+        await asyncio.gather(*(loop.run_in_executor(pool, _noop) for _ in range(2)))
+        until = time.time() + measured
+        after = await service.box.last_seq()
+        task = Task("sse", _READERS, after, until + 1.0, socket=service.socket)
+        asked = Load(service.socket, ids, settings.engine, settings.image, until)
+        before = service.processor_seconds()
         answers, found = await asyncio.gather(
             loop.run_in_executor(pool, ask, asked), loop.run_in_executor(pool, follow, task)
         )
-    cores = (service.processor_seconds() - before) / (time.time() - until + measured)
+        cores = (service.processor_seconds() - before) / (time.time() - until + measured)
     if found.disordered:
         raise EvalboxError("a reader of the feed missed events")
     return answers, found.lags, cores
@@ -129,9 +147,8 @@ async def _measure(
 async def _lost(service: Service, ids: list[str], made: list[str]) -> int:
     """How many did not run through, or did not end as they had to."""
     states = [(await service.box.get(one)).state for one in ids]
-    await service.box.cancel(ids)
     async with asyncio.timeout(_END):
-        cancelled = [await service.box.wait(one) for one in ids]
+        cancelled = await _end(service, ids)
         short = [await service.box.wait(one) for one in made]
     return (
         sum(state is not State.RUNNING for state in states)
@@ -142,6 +159,10 @@ async def _lost(service: Service, ids: list[str], made: list[str]) -> int:
 
 def _went_well(evaluation: Evaluation) -> bool:
     return evaluation.outcome is Outcome.OK and evaluation.attempts == 1
+
+
+def _noop() -> None:
+    return
 
 
 def ask(asked: Load) -> Answers:

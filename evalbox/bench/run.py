@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 
+from evalbox.bench.api import api
 from evalbox.bench.idle import idle
 from evalbox.bench.queue import no_ops
 from evalbox.bench.report import Figure
@@ -17,12 +18,12 @@ from evalbox.bench.sandboxes import starts, throughput
 from evalbox.config.settings import Settings
 from evalbox.engines.registry import make_engine
 
-PARTS = ("starts", "throughput", "queue", "idle")
+PARTS = ("starts", "throughput", "queue", "idle", "api")
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is measured, and how often. ``quick`` takes about a minute, the whole about ten."""
+    """What is measured, and how often. ``quick`` takes about three minutes, the whole fifteen."""
 
     parts: tuple[str, ...] = PARTS
     engines: tuple[str, ...] = ("gvisor",)
@@ -49,6 +50,8 @@ async def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -
         if "idle" in plan.parts:
             progress("idle service")
             figures += await idle(directory, 10 if plan.quick else 30)
+        if "api" in plan.parts:
+            figures += await api(settings, directory, quick=plan.quick, progress=progress)
     return figures
 
 

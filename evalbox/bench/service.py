@@ -57,21 +57,23 @@ async def running(
 ) -> AsyncIterator[Service]:
     """``evalbox --serve`` on a data directory, for the length of a block."""
     port = _free_port()
-    service = await asyncio.create_subprocess_exec(
-        *own_command(),
-        *("--data-dir", str(directory), "--serve", "--port", str(port)),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=None,
-        env=dict(os.environ)
-        | _UNHINDERED
-        | {"EVALBOX_DOCKER_HOST": settings.docker_host, "EVALBOX_DRAIN": "0"}
-        | dict(environment),
-    )
+    said = directory.with_suffix(".log")
+    with said.open("wb") as log:
+        service = await asyncio.create_subprocess_exec(
+            *own_command(),
+            *("--data-dir", str(directory), "--serve", "--port", str(port)),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            env=dict(os.environ)
+            | _UNHINDERED
+            | {"EVALBOX_DOCKER_HOST": settings.docker_host, "EVALBOX_DRAIN": "0"}
+            | dict(environment),
+        )
     path = str(directory / NAME)
     box = RemoteBox(Client("http://box", socket=path))
     try:
-        await _ready(box, service)
+        await _ready(box, service, said)
         _, key = await box.keys.create("bench", [Scope.ADMIN])
         yield Service(psutil.Process(service.pid), box, path, port, key)
     finally:
@@ -79,11 +81,12 @@ async def running(
         await _stop(service)
 
 
-async def _ready(box: RemoteBox, service: asyncio.subprocess.Process) -> None:
+async def _ready(box: RemoteBox, service: asyncio.subprocess.Process, said: Path) -> None:
     async with asyncio.timeout(_START):
         while True:
             if service.returncode is not None:
-                raise EvalboxError(f"the service ended with status {service.returncode}")
+                told = (await asyncio.to_thread(said.read_text, errors="replace")).strip()
+                raise EvalboxError(f"the service ended with status {service.returncode}: {told}")
             try:
                 if (await box.queue()).working:
                     return

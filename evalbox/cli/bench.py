@@ -10,11 +10,11 @@ from evalbox.cli.command import Command, with_session
 from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
 
-_PARTS = ("starts", "throughput", "queue", "idle")
+_PARTS = ("starts", "throughput", "queue", "idle", "api")
 
 
 @click.command("bench", cls=Command)
-@click.option("--quick", is_flag=True, help="About a minute in place of about ten; less exact.")
+@click.option("--quick", is_flag=True, help="Three minutes in place of fifteen; less exact.")
 @click.option(
     "--only", "parts", multiple=True, type=click.Choice(_PARTS), help="Measure only this part."
 )

@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from evalbox.bench.feed import feed
+from evalbox.bench.lists import lists
+from evalbox.bench.load import load
 from evalbox.bench.queue import no_ops
 from evalbox.bench.sandboxes import throughput
 from evalbox.config.settings import Settings
@@ -72,3 +76,42 @@ def test_the_command_prints_json(tmp_path: Path) -> None:
         "warm / cold",
     }
     assert not list((tmp_path / "data").glob("bench-*"))
+
+
+async def test_readers_of_the_feed(tmp_path: Path) -> None:
+    figures = await feed(
+        replace(Settings(data_dir=tmp_path), engine="fake"),
+        tmp_path,
+        readers=5,
+        measured=1.0,
+        progress=lambda _: None,
+    )
+    lags = [figure for figure in figures if "lag" in figure.name]
+    # Five readers of each kind, each of them timed, got all fifty events.
+    assert [figure.samples for figure in lags] == [250] * 4
+    assert all(figure.value > 0 for figure in figures)
+
+
+async def test_pages_of_a_list(tmp_path: Path) -> None:
+    figures = await lists(
+        Settings(data_dir=tmp_path),
+        tmp_path,
+        evaluations=300,
+        pages=3,
+        progress=lambda _: None,
+    )
+    assert figures[-1].name == "a page out of 300: p99"
+    assert figures[-1].samples == 3 * (len(figures) - 2)
+    assert all(figure.value > 0 for figure in figures)
+
+
+@pytest.mark.gvisor
+async def test_the_api_under_load(tmp_path: Path) -> None:
+    figures = await load(
+        Settings(data_dir=tmp_path), tmp_path, count=2, measured=4.0, progress=lambda _: None
+    )
+    found = {figure.name: figure for figure in figures}
+    assert found["2 running, requests failed"].value == 0
+    assert found["2 running, evaluations lost"].value == 0
+    assert found["2 running, evaluations lost"].samples > 2
+    assert found["2 running, API: p99"].samples == pytest.approx(120, abs=5)
