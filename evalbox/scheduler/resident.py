@@ -34,8 +34,9 @@ class Resident:
         self.sandbox: Sandbox | None = None
         #: Set once its end has been decided, and why.
         self.end: SandboxEnd | None = None
-        #: Looks after it; owned by ``Residents``.
+        #: Looks after it, and ends it; owned by ``Residents``.
         self.task: asyncio.Task[None] | None = None
+        self.gone = asyncio.Event()
         self._clock = clock
         self._ready = asyncio.Event()
         self._programs = 0

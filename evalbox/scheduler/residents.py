@@ -147,9 +147,8 @@ class Residents:
         if resident is None:
             return
         if resident.end is None:
-            resident.end = end
-            task = self._own(self._finish(resident, end, reason), f"end-{sandbox_id}")
-            await asyncio.shield(task)
+            self._end(resident, end, reason)
+        await resident.gone.wait()
 
     def used_at(self, record: BoxSandbox) -> BoxSandbox:
         """The record with the time of its last use, which is told to the store now and then."""
@@ -200,10 +199,15 @@ class Residents:
             if resident.end is None:
                 resident.end = SandboxEnd.FAILED
                 await self._finish(resident, SandboxEnd.FAILED, reason)
+            else:
+                # Removed while it was started.
+                await resident.destroy()
             raise
         resident.ready(record)
         if resident.end is None:
             self._keep(resident)
+        else:
+            await resident.destroy()
         return record
 
     async def _undone(self, starting: asyncio.Task[BoxSandbox], sandbox_id: str) -> None:
@@ -220,19 +224,26 @@ class Residents:
             resident.end = end
             await self._finish(resident, end, reason)
 
+    def _end(self, resident: Resident, end: SandboxEnd, reason: str) -> None:
+        resident.end = end
+        self._own(self._finish(resident, end, reason), f"end-{resident.record.short_id}")
+
     async def _finish(self, resident: Resident, end: SandboxEnd, reason: str) -> None:
         """Recorded first: what a crash leaves is then removed by the next process."""
         record = resident.record
         try:
-            await self._store.sandbox_ended(record.id, end, reason, self._clock.now())
-        except StoreError as error:
-            log.error("the end of a sandbox was not recorded", error=error.message)
-        if resident.task is not None and resident.task is not asyncio.current_task():
-            resident.task.cancel()
-            await asyncio.gather(resident.task, return_exceptions=True)
-        await resident.destroy()
-        self._all.pop(record.id, None)
-        self._recorded.pop(record.id, None)
+            try:
+                await self._store.sandbox_ended(record.id, end, reason, self._clock.now())
+            except StoreError as error:
+                log.error("the end of a sandbox was not recorded", error=error.message)
+            if resident.task is not None and resident.task is not asyncio.current_task():
+                resident.task.cancel()
+                await asyncio.gather(resident.task, return_exceptions=True)
+            await resident.destroy()
+        finally:
+            self._all.pop(record.id, None)
+            self._recorded.pop(record.id, None)
+            resident.gone.set()
         log.info("sandbox ended", sandbox=record.id, end=end, reason=reason)
         self._on_change()
 
@@ -262,8 +273,7 @@ class Residents:
             if end is None and await resident.over_its_disk():
                 end = SandboxEnd.DISK_LIMIT
             if end is not None and resident.end is None:
-                resident.end = end
-                self._own(self._finish(resident, end, ""), f"end-{resident.record.short_id}")
+                self._end(resident, end, "")
 
     async def _record_use(self) -> None:
         changed = {

@@ -83,19 +83,15 @@ class LocalSandboxes:
         resident = await self._resident(reference)
         sandbox_id = resident.record.id
         detail = {"program": spec.command[0][:200], "arguments": len(spec.command) - 1}
-        async with audited(self._store, "sandbox.exec", sandbox_id, detail):
-            with ExitStack() as use:
-                use.enter_context(resident.in_use())
-                env = {**await self._store.sandbox_environment(sandbox_id), **spec.env}
-                sandbox = await resident.opened()
-                execution = await sandbox.exec(_program(spec, env))
-                started = LocalExec(
-                    execution,
-                    self._clock,
-                    spec.timeout,
-                    give_up=lambda: self._given_up(sandbox_id),
-                    on_close=use.pop_all().close,
-                )
+        started: LocalExec | None = None
+        try:
+            async with audited(self._store, "sandbox.exec", sandbox_id, detail):
+                started = await self._started(resident, spec)
+        except BaseException:
+            # What is not in the audit log does not run.
+            if started is not None:
+                await started.close()
+            raise
         return started
 
     async def run(
@@ -149,6 +145,20 @@ class LocalSandboxes:
         resident = await self._resident(reference)
         with resident.in_use():
             return await (await resident.opened()).files.list(path, user)
+
+    async def _started(self, resident: Resident, spec: ExecSpec) -> LocalExec:
+        sandbox_id = resident.record.id
+        with ExitStack() as use:
+            use.enter_context(resident.in_use())
+            env = {**await self._store.sandbox_environment(sandbox_id), **spec.env}
+            execution = await (await resident.opened()).exec(_program(spec, env))
+            return LocalExec(
+                execution,
+                self._clock,
+                spec.timeout,
+                give_up=lambda: self._given_up(sandbox_id),
+                on_close=use.pop_all().close,
+            )
 
     def _running(self) -> Residents:
         residents = self._residents()

@@ -330,6 +330,26 @@ async def test_who_goes_away_while_it_starts_leaves_nothing(tmp_path):
     await engine.close()
 
 
+async def test_it_can_be_removed_while_it_starts(tmp_path):
+    entered, released = asyncio.Event(), asyncio.Event()
+
+    async def slowly(_: float) -> None:
+        entered.set()
+        await released.wait()
+
+    engine = FakeEngine(create_seconds=1, sleep=slowly)
+    async with opened(settings_in(tmp_path), engine) as box:
+        creating = asyncio.create_task(box.sandboxes.create(SandboxSpec(name="x")))
+        await entered.wait()
+        assert (await box.sandboxes.get("x")).state is SandboxState.STARTING
+        await box.sandboxes.remove("x")
+        released.set()
+        with pytest.raises(SandboxNotFound):
+            await creating
+        assert not engine.host.sandboxes
+    await engine.close()
+
+
 async def test_it_lives_on_and_is_adopted(tmp_path):
     host = FakeHost()
     async with box_in(tmp_path, host=host) as (box, _):

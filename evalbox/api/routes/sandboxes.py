@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.requests import ClientDisconnect
 from starlette.responses import StreamingResponse
+from starlette.types import Receive, Send
+from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket
 
 from evalbox.api import problems
@@ -130,19 +133,7 @@ async def stream_in_sandbox(
     """
     given = body.given()
     running = await box.sandboxes.exec(reference, replace(body.spec(), stdin=bool(given)))
-    request_id = problems.request_id(request)
-
-    async def frames() -> AsyncIterator[bytes]:
-        try:
-            async for data in _frames(running, given):
-                yield data
-        except EvalboxError as error:
-            status = problems.status_of(error)
-            yield frame("error", problem(error, status, request_id=request_id))
-        finally:
-            await running.close()
-
-    return EventStream(frames())
+    return _ExecStream(running, given, problems.request_id(request))
 
 
 @router.websocket("/{sandbox}/exec", dependencies=SUBMIT)
@@ -160,19 +151,7 @@ async def read_file(reference: Reference, path: Place, box: TheBox, user: User =
     """The content of a regular file of at most 100 MiB. It counts as use."""
     pieces = box.sandboxes.read(reference, path, user=user)
     # What is wrong with it shows before the first piece.
-    first = await anext(pieces, b"")
-
-    async def content() -> AsyncIterator[bytes]:
-        try:
-            if first:
-                yield first
-            async for data in pieces:
-                yield data
-        finally:
-            await pieces.aclose()  # type: ignore[attr-defined]
-
-    headers = {"Content-Disposition": "attachment"}
-    return StreamingResponse(content(), media_type="application/octet-stream", headers=headers)
+    return _FileStream(await anext(pieces, b""), pieces)
 
 
 @router.put("/{sandbox}/files", status_code=204, dependencies=SUBMIT, openapi_extra=_BODY)
@@ -201,7 +180,42 @@ async def list_directory(
     return [wire.entry(one) for one in await box.sandboxes.entries(reference, path, user=user)]
 
 
-async def _frames(running: SandboxExec, given: bytes) -> AsyncIterator[bytes]:
+class _ExecStream(EventStream):
+    """What a program prints; it is killed where the client goes, however early that is."""
+
+    def __init__(self, running: SandboxExec, given: bytes, request_id: str) -> None:
+        super().__init__(_frames(running, given, request_id))
+        self._running = running
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            await self._running.close()
+
+
+class _FileStream(StreamingResponse):
+    """The content of a file, of which the first piece has been read."""
+
+    media_type = "application/octet-stream"
+
+    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
+        super().__init__(_joined(first, rest), headers={"Content-Disposition": "attachment"})
+        self._rest = rest
+
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        async with aclosing(self._rest):  # type: ignore[type-var]
+            await super().__call__(scope, receive, send)
+
+
+async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    if first:
+        yield first
+    async for data in rest:
+        yield data
+
+
+async def _frames(running: SandboxExec, given: bytes, request_id: str) -> AsyncIterator[bytes]:
     async def feed() -> None:
         await running.write(given)
         await running.close_stdin()
@@ -212,6 +226,8 @@ async def _frames(running: SandboxExec, given: bytes) -> AsyncIterator[bytes]:
             data = base64.b64encode(piece.data).decode()
             yield frame("output", {"stream": wire.STREAMS[piece.stream], "data": data})
         yield frame("exit", wire.exec_end(await running.wait()))
+    except EvalboxError as error:
+        yield frame("error", problem(error, problems.status_of(error), request_id=request_id))
     finally:
         feeding.cancel()
         await asyncio.gather(feeding, return_exceptions=True)
