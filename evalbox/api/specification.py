@@ -47,7 +47,7 @@ async def specification(
         not_before=_start(body, now),
         batch=body.batch,
         labels=body.labels,
-        idempotency_key=body.idempotency_key or idempotency_key,
+        idempotency_key=_idempotency_key(body, idempotency_key),
         **{"kind": task.kind} | {key: value for key, value in given.items() if value is not None},
     )
 
@@ -67,6 +67,14 @@ def _task(body: EvaluationBody) -> Task:
                 language=given.language,
             )
     raise InvalidInput("script and command exclude each other", field="script")
+
+
+def _idempotency_key(body: EvaluationBody, given: str | None) -> str | None:
+    if body.idempotency_key is not None and given not in (None, body.idempotency_key):
+        raise InvalidInput(
+            "the body and the header have different idempotency keys", field="idempotency_key"
+        )
+    return body.idempotency_key or given
 
 
 def _start(body: EvaluationBody, now: float) -> float | None:
