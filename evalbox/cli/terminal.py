@@ -36,7 +36,8 @@ class Terminal:
     def raw(self) -> Iterator[None]:
         """Every key goes to the program, as it is, for the length of the block."""
         before = termios.tcgetattr(self.descriptor)
-        tty.setraw(self.descriptor)
+        # What has been typed already is not lost.
+        tty.setraw(self.descriptor, termios.TCSADRAIN)
         try:
             yield
         finally:
