@@ -159,7 +159,7 @@ class HalfWritten(FakeSandbox):
 )
 async def test_wrong_sandboxes_are_caught(sandboxes, caught_by, monkeypatch):
     monkeypatch.setattr("evalbox.engines.conformance.killing.KILL_TIME", 0.2)
-    monkeypatch.setattr("evalbox.engines.conformance.executing.KILL_TIME", 0.2)
+    monkeypatch.setattr("evalbox.engines.conformance.halting.KILL_TIME", 0.2)
     engine = Sabotaged()
     engine.sandboxes = sandboxes
     wrong = next(case for case in CASES if case.name == caught_by)
