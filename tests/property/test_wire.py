@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import fields, replace
 from typing import Any
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from evalbox.api.models import EvaluationBody
@@ -144,19 +145,25 @@ jsons = st.recursive(
 )
 
 
+def told(*strategies: st.SearchStrategy[Any]) -> Callable[[Callable[..., Any]], Any]:
+    """``given``, for as long as it takes on a machine that is busy."""
+    few = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    return lambda test: few(given(*strategies)(test))
+
+
 def sent(made: Any) -> Any:
     """As it comes out at the other end."""
     return json.loads(json.dumps(made, allow_nan=False))
 
 
-@given(evaluations)
+@told(evaluations)
 def test_evaluations(item: Evaluation) -> None:
     read = reading.evaluation(sent(document.evaluation(item)))
     assert list(read.spec.env) == sorted(item.spec.env)
     assert replace(read, spec=replace(read.spec, env=item.spec.env)) == item
 
 
-@given(st.dictionaries(st.sampled_from("ABC"), names, min_size=1))
+@told(st.dictionaries(st.sampled_from("ABC"), names, min_size=1))
 def test_values_of_an_environment_are_in_no_document(env: dict[str, str]) -> None:
     marked = {name: f"secret-{value}" for name, value in env.items()}
     spec = EvaluationSpec(name="x", command=("x",), image="x", env=marked)
@@ -164,27 +171,27 @@ def test_values_of_an_environment_are_in_no_document(env: dict[str, str]) -> Non
     assert "secret-" not in json.dumps(document.evaluation(item))
 
 
-@given(attempts)
+@told(attempts)
 def test_attempts(item: Attempt) -> None:
     assert reading.attempt("x", sent(document.attempt(item))) == item
 
 
-@given(moments, usages)
+@told(moments, usages)
 def test_samples(at: float, usage: Usage) -> None:
     assert reading.sample(sent(document.sample(at, usage))) == (at, usage)
 
 
-@given(st.builds(ArtifactRecord, texts, counts, st.integers(0, 0o777), st.just("file"), texts))
+@told(st.builds(ArtifactRecord, texts, counts, st.integers(0, 0o777), st.just("file"), texts))
 def test_artifacts(item: ArtifactRecord) -> None:
     assert reading.artifact(sent(document.artifact(item))) == item
 
 
-@given(st.builds(OutputPiece, counts, st.sampled_from((1, 2)), moments, st.binary(max_size=99)))
+@told(st.builds(OutputPiece, counts, st.sampled_from((1, 2)), moments, st.binary(max_size=99)))
 def test_pieces_of_output(item: OutputPiece) -> None:
     assert reading.piece(sent(document.piece(item))) == item
 
 
-@given(
+@told(
     st.builds(
         Batch,
         name=names,
@@ -198,7 +205,7 @@ def test_batches(item: Batch) -> None:
     assert reading.batch(sent(document.batch(item))) == item
 
 
-@given(
+@told(
     st.builds(
         Event,
         seq=counts,
@@ -214,29 +221,27 @@ def test_events(item: Event) -> None:
     assert reading.event(sent(document.event(item))) == item
 
 
-@given(st.builds(QueueStatus, states=st.dictionaries(st.sampled_from(State), counts)))
+@told(st.builds(QueueStatus, states=st.dictionaries(st.sampled_from(State), counts)))
 def test_queues(item: QueueStatus) -> None:
     assert reading.queue(sent(document.queue(item))) == replace(item, here=False)
 
 
-@given(
-    st.builds(Image, names, names, st.lists(names, max_size=3).map(tuple), counts, maybe_moments)
-)
+@told(st.builds(Image, names, names, st.lists(names, max_size=3).map(tuple), counts, maybe_moments))
 def test_images(item: Image) -> None:
     assert reading.image(sent(document.image(item))) == item
 
 
-@given(st.builds(Check))
+@told(st.builds(Check))
 def test_checks(item: Check) -> None:
     assert reading.check(sent(document.check(item))) == item
 
 
-@given(st.builds(HostReport, latest=st.none() | samples, history=st.lists(samples).map(tuple)))
+@told(st.builds(HostReport, latest=st.none() | samples, history=st.lists(samples).map(tuple)))
 def test_hosts(item: HostReport) -> None:
     assert reading.host(sent(document.host(item))) == item
 
 
-@given(
+@told(
     st.builds(
         ApiKey,
         id=names,
@@ -253,19 +258,19 @@ def test_keys(item: ApiKey) -> None:
     assert access.key_from(sent(access.key(item))) == item
 
 
-@given(
+@told(
     st.builds(AuditEntry, at=moments, detail=st.dictionaries(texts, jsons, max_size=3), seq=counts)
 )
 def test_audit_entries(item: AuditEntry) -> None:
     assert access.entry_from(sent(access.entry(item))) == item
 
 
-@given(st.builds(AuditReport, counts, shas, st.none() | counts, texts))
+@told(st.builds(AuditReport, counts, shas, st.none() | counts, texts))
 def test_audit_reports(item: AuditReport) -> None:
     assert access.report_from(sent(access.report(item))) == item
 
 
-@given(texts, texts, names, st.floats(0, 100), st.lists(names, max_size=3).map(tuple))
+@told(texts, texts, names, st.floats(0, 100), st.lists(names, max_size=3).map(tuple))
 def test_every_error_comes_out_as_what_it_was(
     message: str, hint: str, field: str, wait: float, candidates: tuple[str, ...]
 ) -> None:
@@ -283,7 +288,7 @@ def test_every_error_comes_out_as_what_it_was(
         assert vars(read) == vars(error)
 
 
-@given(specs)
+@told(specs)
 async def test_what_is_asked_for_is_what_the_api_understands(spec: EvaluationSpec) -> None:
     body = EvaluationBody.model_validate(sent(to_body(spec)))
     read = await from_body(body, None, now=0.0)  # type: ignore[arg-type] - nothing is uploaded
