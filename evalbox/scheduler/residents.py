@@ -98,7 +98,7 @@ class Residents:
                 continue
             gate.begin()
             self._keep(Resident(record, gate, self._clock))
-        self._own(self._watch(), "watch-sandboxes")
+        self.own(self._watch(), "watch-sandboxes")
 
     async def create(self, spec: SandboxSpec) -> BoxSandbox:
         """A sandbox that runs. ``spec`` is complete: its engine and image are named.
@@ -113,13 +113,13 @@ class Residents:
             resident = self._all[record.id] = Resident(record, gate, self._clock)
         finally:
             self._coming.remove(spec.limits)
-        starting = self._own(self._start(resident), f"start-{record.short_id}")
+        starting = self.own(self._start(resident), f"start-{record.short_id}")
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
             if not starting.done():
                 # Nobody will ever learn of it.
-                self._own(self._undone(starting, record.id), f"undo-{record.short_id}")
+                self.own(self._undone(starting, record.id), f"undo-{record.short_id}")
             raise
 
     def get(self, sandbox_id: str) -> Resident:
@@ -216,7 +216,7 @@ class Residents:
 
     def _keep(self, resident: Resident) -> None:
         self._all[resident.record.id] = resident
-        resident.task = self._own(self._look_after(resident), f"keep-{resident.record.short_id}")
+        resident.task = self.own(self._look_after(resident), f"keep-{resident.record.short_id}")
 
     async def _look_after(self, resident: Resident) -> None:
         end, reason = await resident.live()
@@ -226,7 +226,7 @@ class Residents:
 
     def _end(self, resident: Resident, end: SandboxEnd, reason: str) -> None:
         resident.end = end
-        self._own(self._finish(resident, end, reason), f"end-{resident.record.short_id}")
+        self.own(self._finish(resident, end, reason), f"end-{resident.record.short_id}")
 
     async def _finish(self, resident: Resident, end: SandboxEnd, reason: str) -> None:
         """Recorded first: what a crash leaves is then removed by the next process."""
@@ -285,7 +285,8 @@ class Residents:
             await self._store.touch_sandboxes(changed)
             self._recorded |= changed
 
-    def _own(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    def own(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """A task that ends with this."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)

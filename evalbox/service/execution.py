@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import aclosing
+from typing import Any
 
 from evalbox.domain.clock import Clock
 from evalbox.domain.sandbox import ExecEnd, ExecPiece
@@ -19,6 +20,10 @@ log = get_logger(__name__)
 _TELLING, _KILLING = 1.5, 30.0
 
 
+#: Starts a task under a name, and owns it.
+Own = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
+
+
 class LocalExec:
     """Implements ``SandboxExec``. ``give_up`` removes the sandbox of what cannot be killed."""
 
@@ -28,6 +33,7 @@ class LocalExec:
         clock: Clock,
         timeout: float,
         *,
+        own: Own,
         give_up: Callable[[], Awaitable[None]],
         on_close: Callable[[], None],
     ) -> None:
@@ -35,11 +41,12 @@ class LocalExec:
         self._clock = clock
         self._began = clock.monotonic()
         self._timed_out = False
+        self._own = own
         self._give_up = give_up
         self._on_close = on_close
         self._abandoned: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._killing: asyncio.Task[None] | None = None
-        self._timer = asyncio.create_task(self._expire(timeout), name="exec-timeout")
+        self._timer = own(self._expire(timeout), "exec-timeout")
         self._closing: asyncio.Task[None] | None = None
 
     async def output(self) -> AsyncIterator[ExecPiece]:
@@ -84,8 +91,10 @@ class LocalExec:
 
     async def close(self) -> None:
         if self._closing is None:
-            self._closing = asyncio.create_task(self._close(), name="exec-close")
-        await asyncio.shield(self._closing)
+            self._closing = self._own(self._close(), "exec-close")
+        # What takes so long to be killed is killed while nobody waits for it any more.
+        if not self._abandoned.done():
+            await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
         try:
@@ -111,7 +120,7 @@ class LocalExec:
 
     def _kill(self) -> asyncio.Task[None]:
         if self._killing is None or self._killing.done():
-            self._killing = asyncio.create_task(self._kill_or_give_up(), name="exec-kill")
+            self._killing = self._own(self._kill_or_give_up(), "exec-kill")
         return self._killing
 
     async def _kill_or_give_up(self) -> None:

@@ -156,6 +156,7 @@ class LocalSandboxes:
                 execution,
                 self._clock,
                 spec.timeout,
+                own=self._running().own,
                 give_up=lambda: self._given_up(sandbox_id),
                 on_close=use.pop_all().close,
             )

@@ -26,6 +26,7 @@ from evalbox.domain.sandbox import (
 )
 from evalbox.engines.base import LABEL_BOX, Profile
 from evalbox.engines.fake import FakeEngine, FakeHost
+from evalbox.engines.fake.execution import FakeExecution
 from evalbox.errors import (
     AmbiguousId,
     Busy,
@@ -485,3 +486,20 @@ async def test_warm_sandboxes_are_taken(tmp_path):
         made = await box.sandboxes.create(SandboxSpec())
         assert made.engine_id == ready
     await engine.close()
+
+
+async def test_the_answer_does_not_wait_for_a_killing_that_takes_long(tmp_path, monkeypatch):
+    released = asyncio.Event()
+
+    async def slowly(self: FakeExecution) -> None:
+        await released.wait()
+        self.end(137)
+
+    monkeypatch.setattr(FakeExecution, "kill", slowly)
+    async with box_in(tmp_path) as (box, _):
+        made = await box.sandboxes.create(SandboxSpec())
+        report = await box.sandboxes.run(made.id, ExecSpec(("sleep", "inf"), timeout=0.1))
+        assert (report.end.timed_out, report.end.exit_code) == (True, 137)
+        assert not released.is_set()
+        released.set()
+        await box.sandboxes.remove(made.id)
