@@ -2,7 +2,7 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from evalbox.domain.audit import GENESIS, AuditEntry, AuditReport, Chain, canonical, entry_hash
@@ -41,9 +41,12 @@ def look(entries: Sequence[AuditEntry], given: int, expect: str | None = None) -
 
 
 logs = st.lists(drafts, min_size=1, max_size=6).map(linked)
+#: A busy machine is no reason to fail.
+unhurried = settings(deadline=None)
 FIELDS = [field.name for field in fields(AuditEntry)]
 
 
+@unhurried
 @given(logs, st.data())
 def test_a_log_as_it_was_written_is_sound(log: list[AuditEntry], data: st.DataObject) -> None:
     report = look(log, len(log), data.draw(st.sampled_from([None, *(one.hash for one in log)])))
@@ -52,6 +55,7 @@ def test_a_log_as_it_was_written_is_sound(log: list[AuditEntry], data: st.DataOb
     assert [access.entry_from(access.entry(one)) for one in log] == log
 
 
+@unhurried
 @given(logs, drafts, st.sampled_from(FIELDS), st.data())
 def test_any_changed_field_shows(
     log: list[AuditEntry], other: AuditEntry, field: str, data: st.DataObject
@@ -67,6 +71,7 @@ def test_any_changed_field_shows(
     assert report.entries == at
 
 
+@unhurried
 @given(logs, st.data())
 def test_a_missing_entry_shows(log: list[AuditEntry], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(log) - 1))
@@ -74,6 +79,7 @@ def test_a_missing_entry_shows(log: list[AuditEntry], data: st.DataObject) -> No
     assert report.broken_at == at + 1
 
 
+@unhurried
 @given(logs, st.data())
 def test_a_log_cut_at_its_end_shows(log: list[AuditEntry], data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(log) - 1))
@@ -83,6 +89,7 @@ def test_a_log_cut_at_its_end_shows(log: list[AuditEntry], data: st.DataObject) 
     assert not look(log[:at], at, expect=log[-1].hash).sound
 
 
+@unhurried
 @given(logs, st.data())
 def test_entries_that_changed_places_show(log: list[AuditEntry], data: st.DataObject) -> None:
     assume(len(log) > 1)
@@ -93,6 +100,7 @@ def test_entries_that_changed_places_show(log: list[AuditEntry], data: st.DataOb
     assert look(renumbered, len(log)).broken_at == at + 1
 
 
+@unhurried
 @given(logs, drafts, st.data())
 def test_an_inserted_entry_shows(
     log: list[AuditEntry], draft: AuditEntry, data: st.DataObject
@@ -106,6 +114,7 @@ def test_an_inserted_entry_shows(
     assert look([*log[:at], forged, *moved], len(log) + 1).broken_at == at + 2
 
 
+@unhurried
 @given(logs, drafts)
 def test_a_log_written_anew_shows_to_who_knows_a_head(
     log: list[AuditEntry], other: AuditEntry
