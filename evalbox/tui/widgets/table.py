@@ -78,6 +78,15 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self.marked: set[str] = set()
         self.sorted_by: tuple[str, bool] = ("", False)
 
+    @property
+    def _wide(self) -> int:
+        """Cells of a line, the scrollbar's left out."""
+        return self.scrollable_content_region.width
+
+    @property
+    def _high(self) -> int:
+        return self.scrollable_content_region.height
+
     # --- rows ---
 
     @property
@@ -93,23 +102,20 @@ class Table(ScrollView, Generic[R], can_focus=True):
     def cursor(self) -> int:
         return self._cursor
 
-    def show(self, rows: Sequence[R], *, at: int | None = None) -> None:
+    def show(self, rows: Sequence[R]) -> None:
         """Shows ``rows``, which may be the same list, changed.
 
         The cursor stays on its row, at its height, unless it is on the first: there it stays on
-        what is first. ``at`` is where its row is now, where the caller knows.
+        what is first.
         """
         followed = self._cursor == 0 and self.scroll_offset.y == 0
         before = self._cursor
+        if bool(rows) != bool(self._rows):
+            self.refresh()
         self._rows = rows
-        if followed:
-            self._cursor = 0
-        elif at is not None:
-            self._cursor = at
-        else:
-            self._cursor = self._find(before)
-        self._cursor = max(0, min(self._cursor, len(rows) - 1))
-        self.virtual_size = Size(self.size.width, len(rows) + _HEADER)
+        found = 0 if followed else self._find(before)
+        self._cursor = max(0, min(found, len(rows) - 1))
+        self.virtual_size = Size(self._wide, len(rows) + _HEADER)
         if not followed and self._cursor != before:
             self.scroll_to(
                 y=max(0, self.scroll_offset.y + self._cursor - before),
@@ -124,31 +130,31 @@ class Table(ScrollView, Generic[R], can_focus=True):
         rows, wanted = self._rows, self._cursor_id
         if wanted is None:
             return near
-        if near < len(rows) and self._identify(rows[near]) == wanted:
-            return near
-        for index, row in enumerate(rows):
-            if self._identify(row) == wanted:
-                return index
+        # Outwards, since rows seldom move far.
+        for step in range(max(near + 1, len(rows) - near)):
+            for index in (near + step, near - step):
+                if 0 <= index < len(rows) and self._identify(rows[index]) == wanted:
+                    return index
         return near
 
     def look(self) -> None:
         """Sends what is not as it is shown: cells, lines, or all where columns came or went."""
-        if not self.size.width:
+        if not self._wide:
             return
-        if place(self._columns, self.size.width, margin=MARGIN) != self._placed:
+        if place(self._columns, self._wide, margin=MARGIN) != self._placed:
             self.place_columns()
             return
         top = self.scroll_offset.y
-        for y in range(_HEADER, self.size.height):
+        for y in range(_HEADER, self._high):
             index = top + y - _HEADER
             cells = self._cells(index)
-            if (was := self._shown.get(y)) != cells:
-                self._send(y, was or (), cells)
+            if (was := self._shown.get(y, ())) != cells:
+                self._send(y, was, cells)
 
     def _send(self, y: int, old: Cells, new: Cells) -> None:
         # The margin tells where the cursor is, and that colours the whole line.
-        if len(old) != len(new) or old[-1] != new[-1]:
-            self.refresh(Region(0, y, self.size.width, 1))
+        if not old or len(old) != len(new) or old[-1] != new[-1]:
+            self.refresh(Region(0, y, self._wide, 1))
             return
         for placed, before, now in zip(self._placed, old, new, strict=False):
             if before != now:
@@ -156,7 +162,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
 
     def place_columns(self) -> None:
         """Places the columns anew, and draws all."""
-        self._placed = place(self._columns, self.size.width, margin=MARGIN)
+        self._placed = place(self._columns, self._wide, margin=MARGIN)
         self._shown.clear()
         self.refresh()
 
@@ -167,7 +173,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         if index == self._cursor:
             return
         self._cursor = index
-        height = max(1, self.size.height - _HEADER)
+        height = max(1, self._high - _HEADER)
         top = self.scroll_offset.y
         if index < top:
             self.scroll_to(y=index, animate=False, immediate=True)
@@ -187,7 +193,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self._go(self._cursor + by)
 
     def action_page(self, by: int) -> None:
-        self._go(self._cursor + by * max(1, self.size.height - _HEADER - 1))
+        self._go(self._cursor + by * max(1, self._high - _HEADER - 1))
 
     def action_top(self) -> None:
         self._go(0)
@@ -232,15 +238,15 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self.look()
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self._rows) + _HEADER)
+        self.virtual_size = Size(self._wide, len(self._rows) + _HEADER)
         self.place_columns()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         super().watch_scroll_y(old_value, new_value)
         if self.scroll_offset.y > self._cursor:
             self._go(self.scroll_offset.y)
-        elif self._cursor - self.scroll_offset.y > self.size.height - _HEADER - 1 > 0:
-            self._go(self.scroll_offset.y + self.size.height - _HEADER - 1)
+        elif self._cursor - self.scroll_offset.y > self._high - _HEADER - 1 > 0:
+            self._go(self.scroll_offset.y + self._high - _HEADER - 1)
 
     # --- drawing ---
 
@@ -277,9 +283,9 @@ class Table(ScrollView, Generic[R], can_focus=True):
             shown = fit(text, width, right=column.right, ellipsis=self._glyphs.ellipsis)
             segments.append(Segment(shown, palette.style(tone, surface)))
             at = x + width
-        if at < self.size.width:
-            segments.append(Segment(" " * (self.size.width - at), base))
-        return Strip(segments, max(at, self.size.width)).crop(0, self.size.width)
+        if at < self._wide:
+            segments.append(Segment(" " * (self._wide - at), base))
+        return Strip(segments, max(at, self._wide)).crop(0, self._wide)
 
     def _surface(self, index: int) -> Surface:
         if index != self._cursor:
@@ -303,15 +309,15 @@ class Table(ScrollView, Generic[R], can_focus=True):
             shown = fit(title, width, right=column.right, ellipsis=self._glyphs.ellipsis)
             segments.append(Segment(shown, palette.style(tone, Surface.BAR)))
             at = x + width
-        if at < self.size.width:
-            segments.append(Segment(" " * (self.size.width - at), muted))
-        return Strip(segments).crop(0, self.size.width)
+        if at < self._wide:
+            segments.append(Segment(" " * (self._wide - at), muted))
+        return Strip(segments).crop(0, self._wide)
 
     def _blank(self, y: int) -> Strip:
         style = PALETTES[self.app.theme].style(Tone.MUTED)
         told = self._empty if not self._rows and y == _HEADER + 1 else ""
         margin = " " * MARGIN if told else ""
-        return Strip([Segment(fit(margin + told, self.size.width), style)], self.size.width)
+        return Strip([Segment(fit(margin + told, self._wide), style)], self._wide)
 
 
 __all__ = ["GAP", "MARGIN", "Cell", "Column", "Table"]

@@ -1,0 +1,179 @@
+"""The application: its screens, and what every one of them can do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from evalbox.domain.clock import Clock, SystemClock
+from evalbox.errors import EvalboxError
+from evalbox.service.box import Box
+from evalbox.tui import theme
+from evalbox.tui.context import Context
+from evalbox.tui.ending import Ending
+from evalbox.tui.environment import Options
+from evalbox.tui.glyphs import ASCII, BLOCK
+from evalbox.tui.model.book import Book
+from evalbox.tui.model.keeper import Keeper
+from evalbox.tui.model.standing import Standing
+from evalbox.tui.screens.choice import Answer, Choice
+from evalbox.tui.screens.evaluations import EvaluationsScreen
+from evalbox.tui.screens.help import Help
+from evalbox.tui.screens.host import HostScreen
+from evalbox.tui.screens.page import PAGES, Page
+from evalbox.tui.screens.palette import Palette, commands
+from evalbox.tui.screens.queue import QueueScreen
+from evalbox.tui.wording import count
+
+_SCREENS: dict[str, Callable[[Context], Page]] = {
+    "Evaluations": EvaluationsScreen,
+    "Queue": QueueScreen,
+    "Host": HostScreen,
+}
+
+
+class MissionControl(App[Ending]):
+    """Shows ``box``, which stays the caller's. Gives how it was left."""
+
+    CSS_PATH = "app.tcss"
+    TITLE = "evalbox"
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(number), f"page('{name}')", name, show=False,
+                    id=f"screen.{name.lower()}", tooltip=f"Go to {name}")
+            for number, name in enumerate(PAGES, start=1)
+        ),
+        Binding("question_mark", "help", "help", id="app.help", tooltip="This help"),
+        Binding("f1", "help", "help", show=False, id="app.help_too", tooltip="This help"),
+        Binding("ctrl+p", "palette", "actions", id="app.palette",
+                tooltip="Every action by its name"),
+        Binding("colon", "palette", "actions", show=False, id="app.palette_too",
+                tooltip="Every action by its name"),
+        Binding("ctrl+t", "theme", "theme", show=False, id="app.theme", tooltip="Light or dark"),
+        Binding("q", "leave", "quit", id="app.quit", tooltip="Quit"),
+        Binding("ctrl+q,ctrl+c", "leave", "quit", show=False, id="app.quit_too", tooltip="Quit"),
+    ]  # fmt: skip
+
+    def __init__(
+        self, box: Box, options: Options, *, clock: Clock | None = None, where: str = ""
+    ) -> None:
+        super().__init__(ansi_color=None if options.colour else True)
+        for one in theme.themes():
+            self.register_theme(one)
+        self.theme = theme.theme_name(options.theme, colour=options.colour)
+        self._scheme = options.theme
+        self.context = Context(
+            box=box,
+            book=Book(),
+            standing=Standing(),
+            options=options,
+            glyphs=ASCII if options.ascii else BLOCK,
+            clock=clock or SystemClock(),
+            where=where,
+        )
+        self.keeper = Keeper(
+            box,
+            self.context.book,
+            self.context.standing,
+            interval=options.interval,
+            on_change=self._look_soon,
+        )
+        for name, screen in _SCREENS.items():
+            self.add_mode(name, lambda screen=screen: screen(self.context))  # type: ignore[misc]
+        self._looking = False
+
+    def on_mount(self) -> None:
+        self.switch_mode(PAGES[0])
+        self.run_worker(self.keeper.run(), name="keeper", group="keeper")
+        self.set_interval(self.context.options.interval, self._look)
+
+    def _look_soon(self) -> None:
+        """Once, however many ask before it is done."""
+        if not self._looking:
+            self._looking = True
+            self.call_later(self._look)
+
+    def _look(self) -> None:
+        self._looking = False
+        if isinstance(self.screen, Page):
+            self.screen.look()
+
+    def note(self, text: str) -> None:
+        """Shows a line of narration."""
+        self.notify(text, markup=False, timeout=6)
+
+    # --- actions ---
+
+    def action_page(self, name: str) -> None:
+        if isinstance(self.screen, Page):
+            self.switch_mode(name)
+
+    def action_theme(self) -> None:
+        if self.context.options.colour:
+            self._scheme = "light" if self._scheme == "dark" else "dark"
+            self.theme = theme.theme_name(self._scheme, colour=True)
+
+    def action_help(self) -> None:
+        screen = self.screen
+        if isinstance(screen, Page):
+            self.push_screen(Help(screen.NAME, list(screen.active_bindings.values())))
+
+    def action_palette(self) -> None:
+        screen = self.screen
+        if not isinstance(screen, Page):
+            return
+        active = list(screen.active_bindings.values())
+        display = {one.binding.key: self.get_key_display(one.binding) for one in active}
+        found = commands(active, screen.NAME.lower(), display)
+
+        def chosen(one: object) -> None:
+            if one is not None:
+                self.call_later(self._perform, one)
+
+        self.push_screen(Palette(self.context, found), chosen)
+
+    async def _perform(self, active: object) -> None:
+        await self.run_action(active.binding.action, active.node)  # type: ignore[attr-defined]
+
+    async def action_leave(self) -> None:
+        """Asks where this process runs what would be touched by it."""
+        if isinstance(self.screen, Choice):
+            return
+        try:
+            queue = await self.context.box.queue()
+        except EvalboxError:
+            self.exit(Ending.QUIT)
+            return
+        standing = self.context.standing
+        standing.queue = queue
+        if not queue.here or not (standing.active or standing.queued):
+            self.exit(Ending.QUIT)
+            return
+        self.push_screen(_leaving(standing), self._leave)
+
+    def _leave(self, ending: Ending | None) -> None:
+        if ending is not None:
+            self.exit(ending)
+
+    def get_default_screen(self) -> Screen[None]:
+        return Screen(id="blank")
+
+
+def _leaving(standing: Standing) -> Choice[Ending]:
+    running = count(standing.active, "evaluation")
+    answers = [Answer("l", "leave it running", Ending.LEAVE, "evalbox attaches again")]
+    if standing.active:
+        answers += [
+            Answer("d", "drain", Ending.DRAIN, "what runs ends, what waits stays queued"),
+            Answer("c", "cancel", Ending.CANCEL, "what runs is cancelled, what waits stays"),
+        ]
+    else:
+        answers.append(Answer("d", "quit", Ending.DRAIN, "what waits stays queued"))
+    return Choice(
+        f"This process runs the queue: {running} under way, {standing.queued:,} waiting.", answers
+    )

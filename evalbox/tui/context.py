@@ -1,0 +1,25 @@
+"""What every screen is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from evalbox.domain.clock import Clock
+from evalbox.service.box import Box
+from evalbox.tui.environment import Options
+from evalbox.tui.glyphs import Glyphs
+from evalbox.tui.model.book import Book
+from evalbox.tui.model.standing import Standing
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``where`` names the box for people."""
+
+    box: Box
+    book: Book
+    standing: Standing
+    options: Options
+    glyphs: Glyphs
+    clock: Clock
+    where: str = ""

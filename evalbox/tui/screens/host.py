@@ -1,0 +1,146 @@
+"""The machine: what it has, what is used of it, and whether more is let start."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from textual.containers import VerticalScroll
+from textual.widget import Widget
+
+from evalbox.domain.host import HostReport, HostSample
+from evalbox.domain.quantity import format_duration, format_size
+from evalbox.tui.glyphs import Glyphs, bar, resampled, sparkline
+from evalbox.tui.model.standing import Standing
+from evalbox.tui.screens.page import Page
+from evalbox.tui.text import steady
+from evalbox.tui.theme import Tone
+from evalbox.tui.widgets.bars import level
+from evalbox.tui.widgets.picture import Line, Picture, Span
+
+_LABEL = 11
+_ROWS = 4
+_CORE = 22
+
+
+class HostScreen(Page):
+    NAME = "Host"
+
+    def body(self) -> Iterable[Widget]:
+        with VerticalScroll(id="host"):
+            yield Picture(self._draw, id="machine")
+
+    def on_mount(self) -> None:
+        self.query_one("#host").focus()
+
+    def redraw(self) -> None:
+        super().redraw()
+        self.query_one("#machine", Picture).look()
+
+    def _draw(self, width: int) -> Sequence[Line]:
+        return machine(self.context.standing, self.context.glyphs, width)
+
+
+def machine(standing: Standing, glyphs: Glyphs, width: int) -> list[Line]:
+    """All that is known of the machine, in lines of ``width`` cells."""
+    host = standing.host
+    if host is None:
+        return [[], [(" looking at the machine", Tone.MUTED)]]
+    lines: list[Line] = [[], *_box(standing, host, glyphs, width)]
+    if host.latest is None:
+        return [*lines, [], [(" nothing measures the machine: no process runs the queue",
+                              Tone.MUTED)]]  # fmt: skip
+    lines += [[], *_used(host.latest, glyphs, width)]
+    lines += [[], *_cores(host.latest, glyphs, width)]
+    return [*lines, [], *_history(list(standing.history), glyphs, width)]
+
+
+def _labelled(label: str, *spans: Span) -> Line:
+    return [(f" {label:<{_LABEL}}", Tone.MUTED), *spans]
+
+
+def _box(standing: Standing, host: HostReport, glyphs: Glyphs, width: int) -> list[Line]:
+    filled, rest = bar(host.running / max(1, host.slots), min(32, width - 50), glyphs)
+    open_now = standing.admission.startswith("open")
+    return [
+        _labelled("box", (steady(host.box), Tone.STRONG), (f"  evalbox {host.version}", Tone.MUTED),
+                  (f"  engine {steady(host.engine)}", Tone.MUTED)),
+        _labelled("slots", (filled, Tone.BUSY), (rest, Tone.FAINT),
+                  (f" {host.running} of {host.slots} in use", Tone.TEXT),
+                  (f", {host.warm} warm", Tone.MUTED)),
+        _labelled("admission", (steady(standing.admission), Tone.GOOD if open_now else Tone.WARN)),
+    ]  # fmt: skip
+
+
+def _used(latest: HostSample, glyphs: Glyphs, width: int) -> list[Line]:
+    size = min(32, width - 50)
+
+    def gauge(label: str, percent: float, words: str) -> Line:
+        filled, rest = bar(percent / 100, size, glyphs)
+        tone = level(percent)
+        return _labelled(
+            label, (filled, Tone.GOOD if tone is Tone.TEXT else tone), (rest, Tone.FAINT),
+            (f" {percent:3.0f} %", tone), (f"  {words}", Tone.MUTED),
+        )  # fmt: skip
+
+    load = ", ".join(f"{value:.2f}" for value in latest.load)
+    memory = f"{format_size(latest.memory_used)} of {format_size(latest.memory_total)}"
+    disk = 100.0 * latest.disk_used / latest.disk_total if latest.disk_total else 0.0
+    lines = [
+        gauge("processor", latest.cpu, f"load {load}"),
+        gauge("memory", latest.memory_percent, memory),
+        gauge("disk", disk, f"{format_size(latest.disk_free)} free"),
+    ]
+    if latest.swap_total:
+        swap = 100.0 * latest.swap_used / latest.swap_total
+        lines.append(gauge("swap", swap, f"{format_size(latest.swap_used)} used"))
+    received, sent = format_size(latest.received_rate), format_size(latest.sent_rate)
+    lines.append(
+        _labelled("network", (f"{received}/s in, {sent}/s out", Tone.TEXT),
+                  (f"   up {format_duration(latest.uptime)}", Tone.MUTED))
+    )  # fmt: skip
+    return lines
+
+
+def _cores(latest: HostSample, glyphs: Glyphs, width: int) -> list[Line]:
+    """Each core, in as many columns as fit."""
+    columns = max(1, (width - 1) // _CORE)
+    lines: list[Line] = [[(" cores", Tone.MUTED)]]
+    for first in range(0, len(latest.cores), columns):
+        line: list[Span] = [(" ", Tone.TEXT)]
+        for number, percent in enumerate(latest.cores[first : first + columns], start=first):
+            filled, rest = bar(percent / 100, _CORE - 12, glyphs)
+            line += [
+                (f"{number:>3} ", Tone.FAINT), (filled, Tone.BUSY), (rest, Tone.FAINT),
+                (f"{percent:4.0f} %  ", level(percent)),
+            ]  # fmt: skip
+        lines.append(line)
+    return lines
+
+
+def _history(history: list[HostSample], glyphs: Glyphs, width: int) -> list[Line]:
+    if len(history) < 2:
+        return []
+    lines: list[Line] = []
+    size = max(10, width - 4)
+    for title, tone, values in (
+        ("processor", Tone.BUSY, [sample.cpu for sample in history]),
+        ("memory", Tone.SPECIAL, [sample.memory_percent for sample in history]),
+    ):
+        span = format_duration(history[-1].at - history[0].at)
+        lines.append([(f" {title}", Tone.MUTED), (f"  the last {span}", Tone.FAINT)])
+        lines += [
+            [("  ", Tone.TEXT), (row, tone)]
+            for row in tall(resampled(values, size), _ROWS, 100.0, glyphs)
+        ]
+        lines.append([])
+    return lines
+
+
+def tall(values: Sequence[float], rows: int, top: float, glyphs: Glyphs) -> list[str]:
+    """A sparkline of several rows, the highest first."""
+    step = top / rows
+    return [
+        sparkline([min(step, max(0.0, value - step * row)) for value in values], len(values),
+                  step, glyphs)
+        for row in reversed(range(rows))
+    ]  # fmt: skip

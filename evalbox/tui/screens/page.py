@@ -1,0 +1,113 @@
+"""What all screens have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any, ClassVar, TypeVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.screen import Screen
+from textual.widget import Widget
+
+from evalbox.errors import EvalboxError
+from evalbox.tui.context import Context
+from evalbox.tui.theme import Surface, Tone
+from evalbox.tui.widgets import bars
+from evalbox.tui.widgets.picture import Line, Picture
+
+T = TypeVar("T")
+
+#: The screens that have a digit, in their order.
+PAGES = ("Evaluations", "Queue", "Host")
+
+
+class Page(Screen[None]):
+    """``look`` is called twice a second or so, and ``redraw`` sends what has changed.
+
+    Of the handlers of messages Textual calls those of every class, the most derived first.
+    """
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]  # noqa: RUF012
+    VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-tall")]  # noqa: RUF012
+    #: Its name among ``PAGES``, and the actions that change something.
+    NAME = ""
+    CHANGING: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, context: Context) -> None:
+        super().__init__()
+        self.context = context
+        self._ready = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="frame"):
+            yield Picture(self._top, surface=Surface.BAR, id="top")
+            yield from self.body()
+            yield Picture(lambda width: bars.keys(self, width), surface=Surface.BAR, id="keys")
+        yield Picture(self._too_small, id="too-small")
+
+    def body(self) -> Iterable[Widget]:
+        """What is between the bars."""
+        return ()
+
+    def _top(self, width: int) -> list[Line]:
+        return list(bars.top(self.context, PAGES, self.NAME, width))
+
+    def _too_small(self, width: int) -> list[Line]:
+        size = self.app.size
+        return [
+            [("This terminal is too small.", Tone.STRONG)],
+            [(f"It has {size.width}x{size.height}, 60x16 is needed.", Tone.MUTED)],
+            [("q", Tone.ACCENT), (" quit", Tone.MUTED)],
+        ]
+
+    def look(self) -> None:
+        if self._ready:
+            self.redraw()
+
+    def redraw(self) -> None:
+        self.query_one("#top", Picture).look()
+
+    def on_screen_resume(self) -> None:
+        self.look()
+
+    def on_mount(self) -> None:
+        self._ready = True
+        self.bindings_updated_signal.subscribe(self, lambda _: self._keys_changed())
+
+    def _keys_changed(self) -> None:
+        if self.is_current:
+            self.query_one("#keys", Picture).look()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if self.context.options.read_only and action in self.CHANGING:
+            return False
+        return super().check_action(action, parameters)
+
+    # --- doing ---
+
+    def begin(self, work: Coroutine[Any, Any, None]) -> None:
+        """Does something with the box beside the screen; what fails is told."""
+        self.run_worker(self._told(work), exit_on_error=True)
+
+    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except EvalboxError as error:
+            self.tell_error(error)
+
+    def tell(self, text: str) -> None:
+        self.notify(text, markup=False, timeout=4)
+
+    def tell_error(self, error: EvalboxError) -> None:
+        text = f"{error.message}\n{error.hint}" if error.hint else error.message
+        self.notify(text, severity="error", markup=False, timeout=10)
+
+    def ask(self, screen: Screen[T], answered: Callable[[T], None]) -> None:
+        """Shows a dialog; ``answered`` gets what it gives, unless that is nothing."""
+
+        def done(answer: T | None) -> None:
+            if answer is not None:
+                answered(answer)
+
+        self.app.push_screen(screen, done)

@@ -1,0 +1,117 @@
+"""The lines above and below every screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from textual.binding import Binding
+from textual.screen import Screen
+
+from evalbox.domain.state import State
+from evalbox.tui.context import Context
+from evalbox.tui.glyphs import sparkline
+from evalbox.tui.text import steady
+from evalbox.tui.theme import Tone
+from evalbox.tui.widgets.picture import Line, Span, ends, measure
+
+_SPARK = 12
+_HIGH, _HIGHER = 75.0, 90.0
+
+
+def level(percent: float) -> Tone:
+    """How much of something that should not run out is used."""
+    if percent >= _HIGHER:
+        return Tone.BAD
+    return Tone.WARN if percent >= _HIGH else Tone.TEXT
+
+
+def top(context: Context, pages: Sequence[str], current: str, width: int) -> Sequence[Line]:
+    """The name, the screens by their digits, and how the box stands."""
+    left: list[Span] = [(" evalbox ", Tone.ACCENT)]
+    for number, page in enumerate(pages, start=1):
+        here = page == current
+        left.append((f" {number}", Tone.ACCENT if here else Tone.FAINT))
+        left.append((f" {page} ", Tone.STRONG if here else Tone.MUTED))
+    machine = [*_machine(context), (" ", Tone.TEXT)]
+    if measure(left) + measure(machine) >= width:
+        machine = machine[-3:]
+    return [ends(left, machine, width), _line_of_counts(context, width)]
+
+
+def _machine(context: Context) -> list[Span]:
+    standing = context.standing
+    latest = standing.host.latest if standing.host else None
+    if latest is None:
+        return []
+    percents = [sample.cpu for sample in standing.history]
+    spark = sparkline(percents, _SPARK, 100.0, context.glyphs)
+    memory = latest.memory_percent
+    return [
+        ("cpu ", Tone.FAINT), (spark, Tone.BUSY), (f"{latest.cpu:4.0f} %", level(latest.cpu)),
+        ("  mem ", Tone.FAINT), (f"{memory:.0f} %", level(memory)),
+    ]  # fmt: skip
+
+
+_COUNTED = (
+    (State.QUEUED, "queued", Tone.TEXT),
+    (State.COMPLETED, "completed", Tone.GOOD),
+    (State.FAILED, "failed", Tone.BAD),
+    (State.DEAD, "dead", Tone.BAD),
+    (State.CANCELLED, "cancelled", Tone.WARN),
+)
+
+
+def _line_of_counts(context: Context, width: int) -> Line:
+    standing, dot = context.standing, f" {context.glyphs.dot} "
+    queue = standing.queue
+    if standing.trouble:
+        return [(f" {steady(standing.trouble)}", Tone.BAD)]
+    if queue is None:
+        return [(" looking at the box", Tone.MUTED)]
+    line: list[Span] = [
+        (f" {standing.active}", Tone.BUSY if standing.active else Tone.TEXT),
+        (f" of {queue.slots} running", Tone.MUTED),
+    ]
+    for state, word, tone in _COUNTED:
+        if number := queue.states.get(state, 0):
+            line += [(dot, Tone.FAINT), (f"{number:,}", tone), (f" {word}", Tone.MUTED)]
+    return ends(line, _told(context, width - measure(line) - 2), width)
+
+
+def _told(context: Context, room: int) -> Line:
+    """What keeps the queue, where something does."""
+    standing = context.standing
+    held = standing.queue is not None and (standing.queue.holding or standing.queue.paused)
+    words = steady(standing.admission) if held or not _works(context) else ""
+    if context.options.read_only:
+        words = f"{words}  read-only" if words else "read-only"
+    return [(f"{words[:room]} ", Tone.WARN)] if words else []
+
+
+def _works(context: Context) -> bool:
+    queue = context.standing.queue
+    return queue is not None and queue.working and not queue.draining
+
+
+def shown_bindings(screen: Screen[Any]) -> list[Binding]:
+    """What can be done now and is to be told."""
+    return [
+        active.binding
+        for active in screen.active_bindings.values()
+        if active.enabled and active.binding.show
+    ]
+
+
+def keys(screen: Screen[Any], width: int) -> Sequence[Line]:
+    """The keys that count here; what does not fit is in the help."""
+    line: list[Span] = []
+    left = width - 1
+    for binding in shown_bindings(screen):
+        key = screen.app.get_key_display(binding)
+        size = len(key) + len(binding.description) + 4
+        if size > left:
+            break
+        line += [(f" {key}", Tone.ACCENT), (f" {binding.description}  ", Tone.MUTED)]
+        left -= size
+    return [line]
