@@ -32,6 +32,6 @@ def test_every_command_of_the_guide_works(tmp_path: Path) -> None:
     # A fake engine knows neither Python nor wc, but says so as a program would.
     assert "event: end" in done.stdout
     assert '"code":"invalid_input"' in done.stdout
-    ids = re.findall(r"^[0-9a-z]{22}$", done.stdout, re.MULTILINE)
+    ids = re.findall(r"([0-9a-z]{22})$", done.stdout, re.MULTILINE)
     assert len(ids) == 2
     assert ids[0] == ids[1]
