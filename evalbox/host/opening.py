@@ -51,8 +51,16 @@ async def open_box(
             return
         from evalbox.service.remote.steady import SteadyBox
 
+        noted = -_RETURN
+
         async def again(error: ServiceUnreachable) -> Box:
-            on_note("the service went away: looking for another")
+            nonlocal noted
+            # One that is about to end may answer a last time.
+            now = asyncio.get_running_loop().time()
+            if now - noted >= _RETURN:
+                on_note("the service went away: looking for another")
+                noted = now
+            await asyncio.sleep(_LOOK)
             returned = await _returned(settings, stack)
             if returned is not None:
                 return returned

@@ -11,10 +11,11 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from evalbox.errors import ServiceError
+from evalbox.host.farewell import Farewell
 from evalbox.host.protocol import BoundedProtocol, Patience, PatientWebSocket
 
 #: Seconds that requests under way get when the service stops; streams are ended before.
-_GRACE = 3
+_GRACE = 2
 _KEEP_ALIVE = 75
 _MAX_MESSAGE = 1 << 20
 #: Of TLS 1.2. What uvicorn takes by itself has suites without a certificate, and without a cipher.
@@ -40,9 +41,10 @@ class Server:
         tls_key: str = "",
     ) -> None:
         self._listener = listener
+        self._app = Farewell(app)
         self._server = _Uvicorn(
             uvicorn.Config(
-                app,
+                self._app,
                 http=BoundedProtocol,
                 ws=PatientWebSocket,
                 lifespan="off",
@@ -77,6 +79,7 @@ class Server:
             # Its request could end only once the client reads.
             if isinstance(connection, Patience) and connection.stalled:
                 connection.transport.abort()
+        self._app.ending = True
         self._server.should_exit = True
         if self._task is not None:
             await asyncio.gather(self._task, return_exceptions=True)

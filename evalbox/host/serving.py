@@ -70,8 +70,9 @@ class Serving:
         error: BaseException | None = None,
         traceback: TracebackType | None = None,
     ) -> None:
-        # First, so that streams end, which a server would wait for.
+        # Who looks for a service from now on is to find the next one.
+        (self._settings.data_dir / NAME).unlink(missing_ok=True)
+        # Before the servers, which would wait for the streams that this ends.
         await self._application.stop()
         for server in self._servers:
             await server.stop()
-        (self._settings.data_dir / NAME).unlink(missing_ok=True)

@@ -29,6 +29,8 @@ PREFIX = "/api/v1"
 #: Seconds to connect, and of silence within an answer. Streams show every 15 s that they live.
 _CONNECT, _SILENCE = 5.0, 90.0
 _LONGEST_PROBLEM = 1 << 20
+#: What a proxy answers while the box behind it is away, and a server that had to break off.
+_AWAY = frozenset({500, 502, 503, 504})
 
 Query = Mapping[str, Any] | Sequence[tuple[str, Any]]
 
@@ -258,6 +260,10 @@ def _refused(status: int, content: bytes) -> EvalboxError:
         document = None
     if isinstance(document, dict) and "code" in document:
         return error_from(document)
+    if status in _AWAY:
+        return ServiceUnreachable(
+            f"the box does not answer: its place says {status}", hint="ask again in a moment"
+        )
     return ServiceError(
         f"what answered with status {status} is not evalbox", hint="check the URL of the box"
     )
