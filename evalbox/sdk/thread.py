@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager
@@ -78,7 +79,7 @@ class LoopThread:
             self._let_go(pulled)
 
     def _let_go(self, pulled: _Pulled[Any]) -> None:
-        if self._loop is None:
+        if self._loop is None or sys.is_finalizing():
             return
         if threading.current_thread() is self._thread:
             # An iterator that nobody has any more may be collected in any thread.
@@ -92,22 +93,25 @@ class LoopThread:
         loop = self._running()
         visit = _Visit(manager, loop)
         stay = _Call(visit.own(), loop)
-        try:
+        with _ended(stay):
             made = self.call(visit.made())
-            try:
-                yield made
-            except BaseException:
+        try:
+            yield made
+        except GeneratorExit:
+            # Nobody left the block, it was collected: there may be no loop any more to wait for.
+            if not sys.is_finalizing():
                 loop.call_soon_threadsafe(visit.abandon)
+            raise
+        except BaseException:
+            loop.call_soon_threadsafe(visit.abandon)
+            with _ended(stay):
                 stay.over.wait()
-                stay.result()
-                raise
-            loop.call_soon_threadsafe(visit.end)
-            stay.over.wait()
             stay.result()
-        finally:
-            # Nothing, unless it was interrupted while it was opened or closed.
-            stay.cancel()
+            raise
+        loop.call_soon_threadsafe(visit.end)
+        with _ended(stay):
             stay.over.wait()
+        stay.result()
 
 
 class _Call(Generic[T]):
@@ -133,6 +137,17 @@ class _Call(Generic[T]):
         if self._task is None:
             raise RuntimeError("this call was not begun")
         return self._task.result()
+
+
+@contextmanager
+def _ended(call: _Call[Any]) -> Iterator[None]:
+    """Where the block is interrupted, or fails, ``call`` is cancelled, and waited for."""
+    try:
+        yield
+    except BaseException:
+        call.cancel()
+        call.over.wait()
+        raise
 
 
 class _Pulled(Generic[T]):
