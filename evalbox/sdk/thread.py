@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import sys
 import threading
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
@@ -22,12 +23,14 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._abandoned = False
         # A program that ends without closing its box must end, not wait for this thread.
         self._thread = threading.Thread(target=self._run, name="evalbox", daemon=True)
 
     def start(self) -> None:
         self._loop = asyncio.new_event_loop()
         self._thread.start()
+        atexit.register(self._abandon)
 
     def _run(self) -> None:
         loop = self._running()
@@ -35,11 +38,28 @@ class LoopThread:
         try:
             loop.run_forever()
             loop.run_until_complete(loop.shutdown_asyncgens())
-            loop.run_until_complete(loop.shutdown_default_executor())
+            if not self._abandoned:
+                loop.run_until_complete(loop.shutdown_default_executor())
         finally:
             loop.close()
 
+    def _abandon(self) -> None:
+        """The program ends without having closed what is open: it is let go of, without waiting."""
+        loop = self._running()
+        self._abandoned = True
+
+        async def cancel() -> None:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            if others:
+                await asyncio.wait(others, timeout=_GRACE)
+
+        _Call(cancel(), loop).over.wait(_GRACE)
+        self.stop()
+
     def stop(self) -> None:
+        atexit.unregister(self._abandon)
         loop, self._loop = self._running(), None
         loop.call_soon_threadsafe(loop.stop)
         self._thread.join()
@@ -126,7 +146,13 @@ class _Call(Generic[T]):
 
     def _begin(self) -> None:
         self._task = self._loop.create_task(self._work)
-        self._task.add_done_callback(lambda _: self.over.set())
+        self._task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[T]) -> None:
+        if not task.cancelled():
+            # Marks it as seen, also where nobody asks for the result any more.
+            task.exception()
+        self.over.set()
 
     def cancel(self) -> None:
         if not self.over.is_set():

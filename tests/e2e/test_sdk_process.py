@@ -54,7 +54,7 @@ def test_a_program_that_does_not_close_its_box_still_ends(tmp_path: Path) -> Non
     )
     with program(cli, text) as process:
         out, err = process.communicate(timeout=PATIENCE)
-    assert (process.returncode, out) == (0, "True\n"), err
+    assert (process.returncode, out, err) == (0, "True\n", "")
 
 
 def test_a_box_can_be_opened_again_and_not_be_used_between(tmp_path: Path) -> None:
