@@ -13,6 +13,7 @@ from evalbox.engines.conformance import (
     executing,
     exits,
     filing,
+    halting,
     inputs,
     isolation,
     keeping,
@@ -54,7 +55,17 @@ def _cases(*modules: ModuleType) -> tuple[Case, ...]:
 
 
 CASES = _cases(
-    exits, printing, inputs, lifecycle, keeping, killing, limiting, isolation, executing, filing
+    exits,
+    printing,
+    inputs,
+    lifecycle,
+    keeping,
+    killing,
+    limiting,
+    isolation,
+    executing,
+    halting,
+    filing,
 )
 
 
