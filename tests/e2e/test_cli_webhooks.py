@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from cli_harness import Cli
+from cli_harness import PATIENCE, Cli, finish
 
 from evalbox.domain.webhook import is_signed
 
@@ -16,6 +19,8 @@ ON = {"EVALBOX_WEBHOOK_PRIVATE": "1"}
 
 
 class Server(ThreadingHTTPServer):
+    status = 200
+
     def __init__(self) -> None:
         self.got: list[tuple[dict[str, str], bytes]] = []
         super().__init__(("127.0.0.1", 0), Handler)
@@ -27,7 +32,7 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         self.server.got.append((dict(self.headers.items()), body))
-        self.send_response(200)
+        self.send_response(self.server.status)
         self.end_headers()
 
     def log_message(self, *_: object) -> None:
@@ -78,6 +83,33 @@ def test_a_webhook_from_its_making_to_its_end(cli: Cli, server: Server) -> None:
     assert cli("webhooks", "rm", webhook).code == 66
     assert "no webhooks" in cli("webhooks").said
     assert "no alert" in cli("webhooks", "alerts").said
+
+
+def test_what_was_not_delivered_outlives_a_kill(cli: Cli, server: Server) -> None:
+    cli.env.update(ON)
+    url = f"http://127.0.0.1:{server.server_port}/"
+    assert cli("webhooks", "create", url, "--on", "evaluation").code == 0
+    server.status = 503
+    first = cli.start("--serve")
+    assert cli("run", "--", "true").code == 0
+    until(lambda: len(server.got) == 1)
+    os.killpg(first.pid, signal.SIGKILL)
+    first.communicate()
+    server.status = 200
+    second = cli.start("--serve")
+    until(lambda: len(server.got) >= 2)
+    finish(second, signal.SIGTERM)
+    webhook = cli("webhooks", "ls", "--json").json[0]["id"]
+    (delivery,) = cli("webhooks", "deliveries", webhook, "--json").json
+    assert delivery["state"] == "delivered"
+    assert {headers["EvalBox-Delivery"] for headers, _ in server.got} == {delivery["id"]}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)
 
 
 def test_bad_input_has_a_remedy(cli: Cli) -> None:
