@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from evalbox.engines.base import Engine
@@ -30,7 +31,8 @@ class Gate:
 
     ``reason`` says in words why it is shut, ``errors`` counts what failed. ``tidy`` is
     called each time before it opens, with the engine answering and nothing being created.
-    ``sleep`` is injected for tests.
+    At most ``at_once`` sandboxes are being made at a time (default: two for each core): more
+    only take longer, until starts run out of time. ``sleep`` is injected for tests.
     """
 
     def __init__(
@@ -39,6 +41,7 @@ class Gate:
         *,
         tidy: Callable[[Engine], Awaitable[None]],
         on_change: Callable[[Gate], None],
+        at_once: int = 2 * (os.cpu_count() or 1),
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.engine = engine
@@ -48,6 +51,7 @@ class Gate:
         self._on_change = on_change
         self._sleep = sleep
         self._opened = asyncio.Event()
+        self._room = asyncio.Semaphore(at_once)
         self._creating = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -83,19 +87,20 @@ class Gate:
 
     @contextlib.asynccontextmanager
     async def creation(self) -> AsyncIterator[None]:
-        """Around making sandboxes: keeps the tidying away meanwhile.
+        """Around making a sandbox: waits for room, and keeps the tidying away meanwhile.
 
         Raises ``EngineUnavailable`` where the gate stays shut.
         """
-        await self.pass_through()
-        self._creating += 1
-        self._idle.clear()
-        try:
-            yield
-        finally:
-            self._creating -= 1
-            if not self._creating:
-                self._idle.set()
+        async with self._room:
+            await self.pass_through()
+            self._creating += 1
+            self._idle.clear()
+            try:
+                yield
+            finally:
+                self._creating -= 1
+                if not self._creating:
+                    self._idle.set()
 
     def succeeded(self) -> None:
         """A sandbox has worked: what failed before is over."""

@@ -1,7 +1,8 @@
-"""The scheduler's pure parts: verdicts and admission."""
+"""The scheduler's rules: verdicts, admission, and how much is made at a time."""
 
 from __future__ import annotations
 
+import asyncio
 import math
 from dataclasses import replace
 
@@ -13,8 +14,10 @@ from evalbox.config.settings import Settings
 from evalbox.domain.attempt import Usage
 from evalbox.domain.limits import GIB, MIB, Limits
 from evalbox.domain.outcome import Outcome
-from evalbox.engines.base import Exit
+from evalbox.engines.base import Engine, Exit
+from evalbox.engines.fake import FakeEngine
 from evalbox.scheduler.admission import HostState, admit
+from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.verdict import decide, signal_name
 
 LIMITS = Limits(disk=100 * MIB)
@@ -102,3 +105,25 @@ def test_promises_stay_within_the_overcommit(running: list[Limits], slots: int) 
     if running and budget.slots:
         promised = sum(limits.cpus for limits in running)
         assert budget.cpus <= max(0.0, HOST.cores * settings.cpu_overcommit - promised)
+
+
+async def test_no_more_sandboxes_are_made_at_a_time_than_fit() -> None:
+    async def tidy(_: Engine) -> None:
+        return
+
+    gate = Gate(FakeEngine(), tidy=tidy, on_change=lambda _: None, at_once=3)
+    now, most = 0, 0
+
+    async def make() -> None:
+        nonlocal now, most
+        async with gate.creation():
+            now += 1
+            most = max(most, now)
+            await asyncio.sleep(0)
+            now -= 1
+
+    async with asyncio.timeout(10), asyncio.TaskGroup() as tasks:
+        for _ in range(20):
+            tasks.create_task(make())
+    assert most == 3
+    await gate.close()
