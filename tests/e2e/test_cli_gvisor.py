@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from cli_harness import SAMPLES, Cli, finish
+from service_harness import serving
 
 pytestmark = pytest.mark.gvisor
 
@@ -186,3 +187,18 @@ def test_a_secret_reaches_the_program_and_no_file(cli: Cli) -> None:
     assert ended.text == marker.upper()
     files = [path for path in cli.data.rglob("*") if path.is_file()]
     assert not [path for path in files if marker.encode() in path.read_bytes()]
+
+
+@pytest.mark.timeout(170)
+def test_a_run_goes_on_when_its_service_is_killed(tmp_path: Path) -> None:
+    cli = Cli(tmp_path)
+    script = "i=0; while [ $i -lt 40 ]; do echo $i; i=$((i+1)); sleep 0.1; done"
+    with serving(cli) as service:
+        running = cli.start("run", "--", "sh", "-c", script)
+        assert running.stdout is not None
+        assert running.stdout.readline() == b"0\n"
+        service.process.kill()
+        service.stop()
+    ended = finish(running)
+    assert (ended.code, ended.out) == (0, b"".join(b"%d\n" % n for n in range(1, 40))), ended.said
+    assert len(cli("show", cli.evaluations()[0]["id"], "--json").json["attempts"]) == 1
