@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from evalbox import __version__
-from evalbox.cli.command import LazyGroup, program_flags, serve_flags
+from evalbox.cli.command import LazyGroup, program_flags, screen_flags, serve_flags
 from evalbox.cli.console import Console
 from evalbox.cli.session import Session
 from evalbox.errors import EvalboxError
@@ -89,10 +89,12 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
     invoke_without_command=True,
     params=[
         click.Option(
-            ["--serve"], is_flag=True,
+            ["--serve"],
+            is_flag=True,
             help="Serve the box until SIGTERM or Ctrl-C, headless.",
         ),
         *serve_flags(),
+        *screen_flags(),
         *program_flags(hidden=False),
         click.Option(
             ["--version"],
@@ -105,7 +107,15 @@ def _print_version(context: click.Context, _parameter: click.Parameter, value: b
     ],
 )
 @click.pass_context
-def cli(context: click.Context, /, serve: bool, **of_service: Any) -> int | None:
+def cli(
+    context: click.Context,
+    /,
+    serve: bool,
+    ascii: bool,  # noqa: A002 - as the flag
+    no_mouse: bool,
+    read_only: bool,
+    **of_service: Any,
+) -> int | None:
     given = {name: value for name, value in of_service.items() if value is not None}
     if given and not serve:
         name = next(iter(given)).replace("_", "-")
@@ -120,6 +130,15 @@ def cli(context: click.Context, /, serve: bool, **of_service: Any) -> int | None
         session = context.ensure_object(Session)
         session.overrides |= given
         return serve_until_stopped(session)
+    from evalbox.cli.terminal import Terminal
+
+    if Terminal.of_this_process() is not None:
+        from evalbox.cli.tui import show_screen
+
+        session = context.ensure_object(Session)
+        return show_screen(session, ascii=ascii, mouse=not no_mouse, read_only=read_only)
+    if ascii or no_mouse or read_only:
+        raise click.UsageError("The screen needs a terminal for its input and output.")
     click.echo(context.get_help())
     return None
 

@@ -90,6 +90,15 @@ def serve_flags() -> list[click.Parameter]:
     ]  # fmt: skip
 
 
+def screen_flags() -> list[click.Parameter]:
+    """How the screen uses the terminal."""
+    return [
+        click.Option(["--ascii"], is_flag=True, help="The screen draws with plain characters."),
+        click.Option(["--no-mouse"], is_flag=True, help="The screen leaves the mouse alone."),
+        click.Option(["--read-only"], is_flag=True, help="The screen shows and changes nothing."),
+    ]
+
+
 #: What people type who know other tools.
 _ALIASES = {"list": "ls", "remove": "rm"}
 

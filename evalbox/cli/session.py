@@ -76,10 +76,20 @@ class Session:
                 hint="leave out --url and EVALBOX_URL, or run it there",
             )
 
-    def box(self, *, work: bool = False, warm: int = 0) -> AbstractAsyncContextManager[Box]:
-        """The box, open; with ``work`` this process runs the queue if no other does."""
+    def box(
+        self,
+        *,
+        work: bool = False,
+        warm: int = 0,
+        on_note: Callable[[str], None] | None = None,
+    ) -> AbstractAsyncContextManager[Box]:
+        """The box, open; with ``work`` this process runs the queue if no other does.
+
+        ``on_note`` (default: the console) is told in a line what is done.
+        """
         self.start_logging()
         from evalbox.host.opening import open_box
 
         opener = self._opener or open_box
-        return opener(self.settings, work=work, warm=warm, on_note=self.console.note)
+        note = on_note or self.console.note
+        return opener(self.settings, work=work, warm=warm, on_note=note)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 
-from evalbox.errors import EvalboxError
-
 #: For a link on which every byte and every frame counts.
 _OVER_SSH = {
     "TEXTUAL_ANIMATIONS": "none",
@@ -33,22 +31,15 @@ class Options:
     interval: float = _LOOK_NEAR
 
 
-class NoTerminal(EvalboxError):
-    code = "no_terminal"
-
-
-def check_terminal(environ: Mapping[str, str], *, stdin: bool, stdout: bool) -> None:
-    """Raises ``NoTerminal`` where no screen could be drawn. The flags: which is a terminal."""
-    if not (stdin and stdout):
-        raise NoTerminal(
-            "the screen needs a terminal for its input and output",
-            hint="commands do without one: evalbox --help",
+def hindrance(environ: Mapping[str, str]) -> str:
+    """Why a terminal cannot draw a screen, in words; empty where it can."""
+    kind = environ.get("TERM", "")
+    if kind in ("", "dumb", "unknown"):
+        return (
+            f"a terminal with TERM={kind} cannot draw a screen; set it to what it is, as in "
+            "TERM=xterm-256color, or use the commands"
         )
-    if environ.get("TERM", "") in ("", "dumb"):
-        raise NoTerminal(
-            f"a terminal of the kind {environ.get('TERM', '') or 'unknown'!r} cannot draw a screen",
-            hint="set TERM to what it is, as in TERM=xterm-256color; commands do without",
-        )
+    return ""
 
 
 def prepare(environ: MutableMapping[str, str], options: Options) -> Options:

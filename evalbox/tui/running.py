@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -23,7 +24,7 @@ _LOOK = 2.0
 _PAGE = 1000
 
 
-class _Left(Exception):  # noqa: N818 - nothing went wrong
+class _Left(Exception):
     """Has the box let go of what runs, for another process to adopt."""
 
 
@@ -42,20 +43,24 @@ class Sitting:
         self._drain = drain
         self._print = on_note
         self._note: Note = on_note
+        self._stop = asyncio.Event()
 
     async def run(self) -> Ending:
         """Gives how it was left. ``LEAVE``: somebody has to run the queue from here on."""
         ending = Ending.QUIT
         try:
-            async with asyncio.timeout(None) as closing:
-                async with self._opening(lambda text: self._note(text)) as box:
-                    ending = await self._shown(box)
-                    await self._after(ending, box, closing)
+            async with asyncio.timeout(None) as closing, self._opening(self._told) as box:
+                ending = await self._shown(box)
+                self._hear(closing)
+                await self._after(ending, box, closing)
         except _Left:
-            return ending
+            pass
         except TimeoutError:
-            self._note("what still runs is adopted by the next start")
+            self._told("what still runs is adopted by the next start")
         return ending
+
+    def _told(self, text: str) -> None:
+        self._note(text)
 
     async def _shown(self, box: Box) -> Ending:
         from evalbox.tui.app import MissionControl
@@ -68,6 +73,20 @@ class Sitting:
         finally:
             self._note = self._print
 
+    def _hear(self, closing: asyncio.Timeout) -> None:
+        """While the box closes, SIGTERM gives what runs a while, and a second one no more."""
+        from evalbox.tui.terminal import let_go_of_terminal
+
+        loop = asyncio.get_running_loop()
+
+        def stop() -> None:
+            closing.reschedule(loop.time() + (0 if self._stop.is_set() else self._drain))
+            self._stop.set()
+
+        loop.add_signal_handler(signal.SIGTERM, stop)
+        if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            loop.add_signal_handler(signal.SIGHUP, let_go_of_terminal)
+
     async def _after(self, ending: Ending, box: Box, closing: asyncio.Timeout) -> None:
         match ending:
             case Ending.LEAVE:
@@ -75,32 +94,19 @@ class Sitting:
             case Ending.CANCEL:
                 await cancel_running(box)
             case Ending.STOP:
-                self._give_time(closing)
+                self._stop.set()
+                closing.reschedule(asyncio.get_running_loop().time() + self._drain)
             case Ending.GONE if (await box.queue()).here:
-                self._note = lambda text: None
-                if not await until_done(box):
-                    self._give_time(closing)
+                await self._until_done(box)
             case _:
                 pass
 
-    def _give_time(self, closing: asyncio.Timeout) -> None:
-        closing.reschedule(asyncio.get_running_loop().time() + self._drain)
-
-
-async def until_done(box: Box) -> bool:
-    """Works on without a terminal until nothing is left to do; False where SIGTERM came first."""
-    from evalbox.tui.terminal import hearing
-
-    stop = asyncio.Event()
-    with hearing({signal.SIGTERM: stop.set, signal.SIGHUP: lambda: None}):
-        while await _unfinished(box):
-            try:
+    async def _until_done(self, box: Box) -> None:
+        """Works on without a terminal, until nothing is left to do or SIGTERM comes."""
+        while not self._stop.is_set() and await _unfinished(box):
+            with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(_LOOK):
-                    await stop.wait()
-            except TimeoutError:
-                continue
-            return False
-    return True
+                    await self._stop.wait()
 
 
 async def _unfinished(box: Box) -> bool:

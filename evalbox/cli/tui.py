@@ -1,0 +1,103 @@
+"""``evalbox`` on a terminal: the screen."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from evalbox.cli.session import Session
+from evalbox.tui.ending import Ending
+from evalbox.tui.environment import Options, hindrance, prepare
+from evalbox.tui.running import Sitting
+
+if TYPE_CHECKING:
+    from evalbox.config.settings import Settings
+    from evalbox.service.box import Box
+
+#: Where a service that goes on without a terminal tells what it has to tell, and what is logged.
+_FILE = "evalbox.log"
+#: Seconds that it gets to begin.
+_PATIENCE = 15.0
+_LOOK = 0.05
+
+
+def show_screen(
+    session: Session,
+    *,
+    ascii: bool,
+    mouse: bool,
+    read_only: bool,  # noqa: A002 - as the flag
+) -> int:
+    """Shows the box of the settings until the screen is left."""
+    if problem := hindrance(os.environ):
+        raise click.UsageError(problem)
+    _keep_log_off_screen(session)
+    settings = session.settings
+    wanted = Options(
+        ascii=ascii, mouse=mouse, read_only=read_only, colour=session.colour is not False
+    )
+    options = prepare(os.environ, wanted)
+
+    def opening(note: Callable[[str], None]) -> AbstractAsyncContextManager[Box]:
+        # Who only looks runs nothing.
+        return session.box(work=not read_only, warm=settings.warm, on_note=note)
+
+    sitting = Sitting(
+        opening,
+        options,
+        where=settings.url or str(settings.data_dir),
+        drain=settings.drain,
+        on_note=session.console.note,
+    )
+    if asyncio.run(sitting.run()) is Ending.LEAVE:
+        _leave(session, settings)
+    return 0
+
+
+def _keep_log_off_screen(session: Session) -> None:
+    settings = session.settings
+    asked = "log_level" in session.overrides or settings.log_level != "warning"
+    if asked and not settings.log_file:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+        session.settings = replace(settings, log_file=str(settings.data_dir / _FILE))
+
+
+def _leave(session: Session, settings: Settings) -> None:
+    """Has a process of its own adopt what runs, and run the queue from here on."""
+    from evalbox.host.sockets import NAME
+
+    file = settings.data_dir / _FILE
+    with file.open("ab") as log:
+        process = subprocess.Popen(
+            # Others attach by the socket; a port that is taken must not keep it from beginning.
+            [sys.executable, "-m", "evalbox", "--data-dir", str(settings.data_dir),
+             "--serve", "--host", "127.0.0.1", "--port", "0"],
+            stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", start_new_session=True,
+            env=os.environ | {"EVALBOX_URL": ""},
+        )  # fmt: skip
+    if _began(process, settings.data_dir / NAME):
+        session.console.note(
+            f"goes on as process {process.pid} (attach with: evalbox, stop with: "
+            f"kill {process.pid})"
+        )
+    else:
+        session.console.warn(f"the service did not begin: see {file}")
+
+
+def _began(process: subprocess.Popen[bytes], socket: Path) -> bool:
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end and process.poll() is None:
+        if socket.exists():
+            return True
+        time.sleep(_LOOK)
+    return False
