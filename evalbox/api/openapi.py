@@ -96,7 +96,7 @@ def _failures(operation: dict[str, Any], method: str) -> set[int]:
     body = operation.get("requestBody")
     parameters = operation.get("parameters", [])
     if "security" in operation:
-        found |= {401, 403, 503}
+        found |= {401, 403, 502, 503}
     if body is not None:
         found |= {400, 404, 409}
     if body is not None or parameters:
@@ -104,7 +104,7 @@ def _failures(operation: dict[str, Any], method: str) -> set[int]:
     if any(parameter["in"] == "path" for parameter in parameters):
         found |= {404, 409}
     if method != "get" and "security" in operation:
-        found |= {409, 502, 507}
+        found |= {409, 507}
     return found
 
 

@@ -54,7 +54,7 @@ class Integration(_User):
     weight = 5
 
     @task(6)
-    def run(self) -> None:
+    def see_through(self) -> None:
         made = self.submit()
         self.ask("GET", f"/evaluations/{made}", params={"wait": 5}, name="wait")
         self.client.get(f"/api/v1/evaluations/{made}/output", name="output")
@@ -89,7 +89,7 @@ class Person(_User):
             self.ask("GET", "/evaluations", params=query | {"cursor": page["next"]}, name="list on")
 
     @task(3)
-    def open(self) -> None:
+    def look_into_one(self) -> None:
         made = self.some()
         self.ask("GET", f"/evaluations/{made}", name="get")
         self.ask("GET", f"/evaluations/{made}/attempts", name="attempts")

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox, TheContext
 from evalbox.api.models import EvaluationBody, EvaluationsBody, IdsBody, PriorityName
+from evalbox.api.moments import moment
 from evalbox.api.paging import Cursor, Limit, Page
 from evalbox.api.references import AttemptNumber, EvaluationId
 from evalbox.api.specification import specification
@@ -21,7 +22,6 @@ from evalbox.domain.state import FINAL, State
 from evalbox.errors import InvalidInput
 from evalbox.service.box import Box
 from evalbox.wire import document
-from evalbox.wire.moments import seconds
 from evalbox.wire.shapes import (
     AttemptDocument,
     EvaluationDocument,
@@ -63,18 +63,20 @@ async def create_evaluations(
 ) -> Page[EvaluationDocument]:
     """Queues many evaluations, all or none.
 
-    With an idempotency key in the header, the one at place N of the list, from 1, gets ``KEY/N``.
+    With an idempotency key in the header, the one at place N of the list, from 1, gets ``KEY/N``
+    where it has none of its own.
     """
     now = context.clock.now()
     specs = []
     for number, item in enumerate(body.evaluations, start=1):
-        key = None if idempotency_key is None else f"{idempotency_key}/{number}"
+        own = idempotency_key is None or item.idempotency_key is not None
+        key = None if own else f"{idempotency_key}/{number}"
         specs.append(await specification(item, context.box, now=now, idempotency_key=key))
     made = await context.box.submit(specs)
     return {"items": [document.evaluation(item) for item in made], "next": None}
 
 
-def _filter(
+async def _filter(
     state: Annotated[list[State] | None, Query()] = None,
     outcome: Annotated[list[Outcome] | None, Query()] = None,
     batch: str | None = None,
@@ -93,8 +95,8 @@ def _filter(
         labels=dict(_pair(text) for text in label or ()),
         engine=engine,
         priority=None if priority is None else Priority[priority.upper()],
-        created_after=_moment(created_after, "created_after"),
-        created_before=_moment(created_before, "created_before"),
+        created_after=moment(created_after, "created_after"),
+        created_before=moment(created_before, "created_before"),
     )
 
 
@@ -103,13 +105,6 @@ def _pair(text: str) -> tuple[str, str]:
     if not equals:
         raise InvalidInput(f"label: {text[:60]!r} is not KEY=VALUE", field="label")
     return key, value
-
-
-def _moment(text: str | None, field: str) -> float | None:
-    try:
-        return None if text is None else seconds(text)
-    except ValueError:
-        raise InvalidInput(f"{field}: {text!r} is not an ISO 8601 time", field=field) from None
 
 
 @router.get("", dependencies=READ)

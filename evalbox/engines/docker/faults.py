@@ -42,7 +42,7 @@ def refusal(status: int, message: str) -> EngineError | ImageNotFound:
         return SandboxGone(f"the sandbox exists no longer ({message})")
     if status == 404 and "no such exec" in said:
         return SandboxGone(f"the sandbox has ended ({message})")
-    if "image" in said and (status == 404 or "invalid reference format" in said):
+    if "no such image" in said or (status == 404 and "image" in said):
         return ImageNotFound(message, hint="list what is there: evalbox images list")
     if "no space left on device" in said:
         hint = "free disk space where Docker keeps its data"
