@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from evalbox.domain.sandbox import (
     SandboxSpec,
     SandboxState,
 )
-from evalbox.errors import SandboxGone
+from evalbox.errors import EngineError, SandboxGone
 from evalbox.host.attaching import attach
 from evalbox.service.box import Box
 from evalbox.service.local import LocalBox
@@ -171,6 +171,28 @@ async def test_time_is_up_for_all_that_was_started(tmp_path: Path):
         assert await left(box, made.id, "7102") == 1
         await bystander.close()
         assert await left(box, made.id, "7102") == 0
+
+
+async def test_what_multiplies_is_ended_in_time(tmp_path: Path):
+    bomb = "import os\nwhile True:\n  try: os.fork()\n  except OSError: pass"
+    async with local(tmp_path) as box:
+        made = await box.sandboxes.create(SandboxSpec(limits=Limits(pids=48)))
+        running = await box.sandboxes.exec(made.id, ExecSpec(("python3", "-c", bomb), timeout=2.0))
+        began = time.monotonic()
+        with suppress(SandboxGone):
+            await running.wait()
+        await running.close()
+        assert time.monotonic() - began < 30
+
+        async def over() -> bool:
+            found = await box.sandboxes.get(made.id)
+            if found.state is SandboxState.ENDED:
+                return True
+            with suppress(EngineError):
+                return await left(box, made.id, "none") == 0
+            return False
+
+        await until(over, within=30)
 
 
 async def test_too_much_memory_is_told(tmp_path: Path):

@@ -27,7 +27,7 @@ from evalbox.engines.base import (
 )
 from evalbox.engines.conformance.commands import Commands, ShellCommands
 from evalbox.engines.conformance.traits import Traits
-from evalbox.engines.execution import Exec, Execution
+from evalbox.engines.execution import IDLE, Exec, Execution
 
 #: Seconds within which a kill must have ended everything.
 KILL_TIME = 5.0
@@ -119,7 +119,7 @@ class Lab:
     async def kept(self, limits: Limits | None = None) -> AsyncIterator[Sandbox]:
         """A sandbox whose main process only waits, for programs to be run beside it."""
         async with self.sandbox(limits) as sandbox:
-            await self.launch(sandbox, *self.commands.command(self.commands.sleep(3600)))
+            await self.launch(sandbox, *IDLE)
             yield sandbox
 
     async def launch(self, sandbox: Sandbox, *command: str, **how: object) -> Launch:

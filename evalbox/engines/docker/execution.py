@@ -141,7 +141,12 @@ class DockerExecution:
             await self._handle.resize(rows, cols)
 
     async def wait(self) -> int:
-        return await asyncio.shield(self._status)
+        await asyncio.wait((self._ending(),))
+        # Whoever reads the output may still be about to learn it.
+        await asyncio.wait((self._status,), timeout=_LAST_WORDS)
+        if not self._status.done():
+            raise SandboxGone("the sandbox ended while a program ran in it")
+        return self._status.result()
 
     async def kill(self) -> None:
         await self._handle.finish(self._kill())

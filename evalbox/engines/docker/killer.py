@@ -9,7 +9,7 @@ nothing is believed to be left only when it was seen twice.
 from __future__ import annotations
 
 _ROUNDS = 40
-CLEAR = b"clear"
+CLEAR = b"clear\n"
 
 #: Looks with ``grep``, at all processes at once.
 KILLER = f"""

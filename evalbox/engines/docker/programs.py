@@ -20,6 +20,7 @@ from evalbox.engines.docker.background import Background
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.execution import DockerExecution
 from evalbox.engines.docker.faults import Refused
+from evalbox.engines.docker.frames import Demultiplexer
 from evalbox.engines.docker.identity import Records, owner_of, records_of
 from evalbox.engines.docker.killer import CLEAR, KILLER, LONE_KILLER
 from evalbox.engines.docker.wire import Connection, Request
@@ -189,17 +190,21 @@ class ExecHandle:
                         return
             if self.ended().done():
                 return
-        raise EngineError("a program in the sandbox could not be killed")
+        raise EngineError(
+            "a program in the sandbox could not be killed",
+            hint="it may hold all processes that the sandbox may have: remove the sandbox",
+        )
 
     async def _clear(self, command: Sequence[str]) -> bool:
         """Whether a killer says that nothing is left. Its end may be told late."""
         exec_id = await self.programs.created(command, [], self.owner)
         connection = await self.programs.started(exec_id)
-        said = b""
+        frames, said = Demultiplexer(), b""
         try:
             async for piece in connection.pieces(self.ended()):
-                said += piece
-                if CLEAR in said:
+                said += b"".join(chunk.data for chunk in frames.feed(piece))
+                # Nothing but this: a complaint that it was not started repeats the whole script.
+                if said == CLEAR:
                     return True
         finally:
             connection.close()
