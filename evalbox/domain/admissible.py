@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from evalbox.domain.evaluation import EvaluationSpec, InputFile
 from evalbox.domain.limits import MIB
 from evalbox.domain.paths import destination
-from evalbox.domain.text import check_variable, plain_text
+from evalbox.domain.text import check_name, check_variable, plain_text
 from evalbox.errors import InvalidInput
 
 #: What a kernel takes as one argument, in bytes, and what evalbox takes as a whole command line.
@@ -29,7 +29,8 @@ def check_specs(specs: Sequence[EvaluationSpec]) -> None:
 
 def check_spec(spec: EvaluationSpec) -> None:
     """Raises ``InvalidInput`` that names the field."""
-    for field in ("name", "kind", "image", "engine", "user"):
+    check_name(spec.name, field="name")
+    for field in ("kind", "image", "engine", "user"):
         plain_text(getattr(spec, field), field=field)
     for field in ("batch", "idempotency_key"):
         if (value := getattr(spec, field)) is not None:

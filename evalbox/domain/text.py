@@ -7,6 +7,7 @@ import re
 from evalbox.errors import InvalidInput
 
 MAX_TEXT = 200
+MAX_NAME = 255
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_.]*")
 
 
@@ -22,6 +23,16 @@ def plain_text(text: str, *, field: str, flag: bool = False) -> str:
             field=field,
         )
     return text
+
+
+def check_name(text: str, *, field: str) -> None:
+    """Takes what a file may be called too, which is shown with care. Raises ``InvalidInput``."""
+    if not text or len(text) > MAX_NAME or "\0" in text:
+        raise InvalidInput(
+            f"{field}: {text[:60]!r} is not usable",
+            hint=f"give 1 to {MAX_NAME} characters",
+            field=field,
+        )
 
 
 def check_variable(name: str, value: str) -> None:
