@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import quote
 
 from evalbox.domain.attempt import Attempt, Usage
@@ -31,6 +32,9 @@ from evalbox.wire.specification import specification
 _WAIT = 30.0
 #: Seconds that a box may take for its checks, and to write a backup, without a word.
 _CHECKING, _BACKING_UP = 600.0, 3600.0
+
+#: What goes into one request to submit: well below what a box takes in, and soon answered.
+_MOST_AT_ONCE, _MOST_CHARACTERS = 1000, 2 << 20
 
 _UNKEPT = frozenset({"", ".", ".."})
 
@@ -60,9 +64,12 @@ class RemoteBox:
         return answer["blob"], answer["size"]
 
     async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
-        body = {"evaluations": [specification(spec) for spec in specs]}
-        answer = await self._client.post("/evaluations/batch", body)
-        return [reading.evaluation(item) for item in answer["items"]]
+        """More than fits a request goes in several, each of which is queued whole or not at all."""
+        made: list[Evaluation] = []
+        for part in _parts([specification(spec) for spec in specs]):
+            answer = await self._client.post("/evaluations/batch", {"evaluations": part})
+            made += [reading.evaluation(item) for item in answer["items"]]
+        return made
 
     async def resolve(self, reference: str) -> str:
         answer = await self._client.get(f"/evaluations/{_segment(reference)}")
@@ -233,6 +240,19 @@ class RemoteBox:
     async def backup(self, target: Path) -> None:
         content = self._client.pieces("POST", "/backup", silence=_BACKING_UP)
         await downloads.write(content, target)
+
+
+def _parts(documents: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    part: list[dict[str, Any]] = []
+    size = 0
+    for document in documents:
+        length = len(json.dumps(document))
+        if part and (len(part) == _MOST_AT_ONCE or size + length > _MOST_CHARACTERS):
+            yield part
+            part, size = [], 0
+        part.append(document)
+        size += length
+    yield part
 
 
 def _segment(text: str) -> str:
