@@ -98,6 +98,8 @@ def _kinds() -> dict[str, type[EvalboxError]]:
     waiting: list[type[EvalboxError]] = [EvalboxError]
     while waiting:
         kind = waiting.pop()
-        found[kind.code] = kind
+        # What a part of evalbox makes of an error for itself is to others that error.
+        if "code" in vars(kind):
+            found[kind.code] = kind
         waiting += kind.__subclasses__()
     return found

@@ -78,7 +78,7 @@ def test_other_machines_are_let_in_with_keys_and_tls_only(
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"[]", b'"x"', b"null", b'{"a": 1}', b"\xff"])
 def test_an_answer_of_something_else_is_no_answer_of_a_box(content: bytes) -> None:
-    assert type(_refused(502, content)) is ServiceError
+    assert type(_refused(404, content)) is ServiceError
 
 
 def test_a_bucket_fills_again() -> None:
