@@ -91,7 +91,9 @@ def _interpreter(
         return INTERPRETERS[language]
     if found is None:
         raise InvalidInput(
-            f"{origin}: its language is not known", hint=f"{_known()}; or start it with a #! line"
+            f"{origin}: its language is not known",
+            hint=f"{_known()}; or start it with a #! line",
+            field="language",
         )
     return found
 

@@ -16,6 +16,8 @@ from standing import Standing, standing
 
 from evalbox.api import throttle
 
+#: Schemathesis itself uses ``random`` within its strategies.
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisDeprecationWarning")
 MANY = 1_000_000
 FEW = settings(
     max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None

@@ -56,13 +56,13 @@ async def list_images(box: TheBox) -> list[ImageDocument]:
     return [document.image(item) for item in await box.images.list()]
 
 
-@router.get("/one", dependencies=READ)
+@router.get("/one", dependencies=READ, responses={404: {}})
 async def get_image(reference: Reference, box: TheBox) -> ImageDocument:
     """One image, by a name or its id."""
     return document.image(await box.images.get(reference))
 
 
-@router.delete("/one", status_code=204, dependencies=ADMIN)
+@router.delete("/one", status_code=204, dependencies=ADMIN, responses={404: {}})
 async def remove_image(reference: Reference, box: TheBox) -> None:
     """Removes an image that no container is made from."""
     await box.images.remove(reference)
