@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
+from textual.scrollbar import ScrollBar, ScrollBarRender
 
 from evalbox.domain.clock import Clock, SystemClock
 from evalbox.errors import EvalboxError
@@ -34,6 +35,14 @@ _SCREENS: dict[str, Callable[[Context], Page]] = {
     "Queue": QueueScreen,
     "Host": HostScreen,
 }
+_KEYS = {"escape": "esc", "delete": "del", "pageup": "pgup", "pagedown": "pgdn"}
+
+
+class _PlainScrollBar(ScrollBarRender):
+    """Ends on whole cells."""
+
+    VERTICAL_BARS: ClassVar[list[str]] = [" "] * 8
+    HORIZONTAL_BARS: ClassVar[list[str]] = [" "] * 8
 
 
 class MissionControl(App[Ending]):
@@ -67,6 +76,9 @@ class MissionControl(App[Ending]):
             self.register_theme(one)
         self.theme = theme.theme_name(options.theme, colour=options.colour)
         self._scheme = options.theme
+        if options.ascii:
+            self.add_class("-ascii")
+            ScrollBar.renderer = _PlainScrollBar
         self.context = Context(
             box=box,
             book=Book(),
@@ -89,7 +101,7 @@ class MissionControl(App[Ending]):
 
     def on_mount(self) -> None:
         self.switch_mode(PAGES[0])
-        self.run_worker(self.keeper.run(), name="keeper", group="keeper")
+        self.run_worker(self.keeper.run, name="keeper", group="keeper")  # type: ignore[arg-type]
         self.set_interval(self.context.options.interval, self._look)
 
     def _look_soon(self) -> None:
@@ -100,8 +112,9 @@ class MissionControl(App[Ending]):
 
     def _look(self) -> None:
         self._looking = False
-        if isinstance(self.screen, Page):
-            self.screen.look()
+        stack = self.screen_stack if self.is_running and not self._exit else []
+        if stack and isinstance(stack[-1], Page):
+            stack[-1].look()
 
     def note(self, text: str) -> None:
         """Shows a line of narration."""
@@ -159,6 +172,11 @@ class MissionControl(App[Ending]):
     def _leave(self, ending: Ending | None) -> None:
         if ending is not None:
             self.exit(ending)
+
+    def get_key_display(self, binding: Binding) -> str:
+        """In words where Textual has a picture that not every font has."""
+        shown = super().get_key_display(binding)
+        return shown if shown.isascii() else _KEYS.get(binding.key, binding.key)
 
     def get_default_screen(self) -> Screen[None]:
         return Screen(id="blank")

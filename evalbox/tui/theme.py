@@ -39,7 +39,11 @@ class Surface(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """``#rrggbb`` each. ``away`` is the cursor of a list that is not being used."""
+    """``#rrggbb`` each. ``away`` is the cursor of a list that is not being used.
+
+    Light greys are one or two of 255 above those of the 256 that they become: Rich rounds them
+    down, and the exact ones would become the next darker.
+    """
 
     background: str
     bar: str
@@ -65,10 +69,10 @@ DARK = Colours(
     bar="#1c1c1c",
     cursor="#303030",
     away="#262626",
-    text="#d0d0d0",
+    text="#d2d2d2",
     muted="#8a8a8a",
     faint="#585858",
-    strong="#eeeeee",
+    strong="#f0f0f0",
     good="#5faf5f",
     bad="#d75f5f",
     warn="#d7af5f",
@@ -82,12 +86,12 @@ DARK = Colours(
 
 LIGHT = Colours(
     background="#ffffff",
-    bar="#eeeeee",
-    cursor="#dadada",
-    away="#e4e4e4",
+    bar="#f0f0f0",
+    cursor="#dcdcdc",
+    away="#e6e6e6",
     text="#303030",
     muted="#626262",
-    faint="#9e9e9e",
+    faint="#9f9f9f",
     strong="#121212",
     good="#008700",
     bad="#af0000",
@@ -95,7 +99,7 @@ LIGHT = Colours(
     busy="#005fd7",
     special="#8700af",
     accent="#005f87",
-    line="#d0d0d0",
+    line="#d2d2d2",
     hit="#ffd75f",
     hit_text="#121212",
 )
@@ -216,8 +220,11 @@ def _variables(colours: Colours) -> dict[str, str]:
 
 
 def _plain() -> Theme:
-    names = _variables(DARK)
     default = "ansi_default"
+    names = [*_variables(DARK), "ansi-background", "ansi-foreground"]
+    names += ["block-cursor-background", "block-cursor-foreground", "block-hover-background"]
+    names += ["input-selection-foreground"]
+    styles = {name: "reverse" for name in names if name.endswith("text-style")}
     return Theme(
         name=_PLAIN,
         primary=default,
@@ -225,6 +232,7 @@ def _plain() -> Theme:
         background=default,
         surface=default,
         panel=default,
+        boost=default,
         ansi=True,
-        variables={name: "reverse" if name.endswith("text-style") else default for name in names},
+        variables=dict.fromkeys(names, default) | styles,
     )

@@ -30,7 +30,7 @@ def spec(name: str, *command: str, **other: Any) -> EvaluationSpec:
 @asynccontextmanager
 async def opened(directory: Path, **settings: Any) -> AsyncIterator[LocalBox]:
     """A box that works, and is left at once."""
-    chosen = Settings(data_dir=directory, engine="fake", slots=8, **settings)
+    chosen = Settings(data_dir=directory, engine="fake", slots=8, load_per_core=1000, **settings)
     box = await LocalBox.open(chosen, work=True, engines=[FakeEngine()])
     try:
         yield box

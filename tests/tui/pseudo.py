@@ -14,7 +14,9 @@ import threading
 import time
 from pathlib import Path
 
-_SEQUENCE = re.compile(rb"\x1b(?:\[[0-9;?<>=$]*[a-zA-Z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|.)")
+_SEQUENCE = re.compile(
+    rb"\x1b(?:\[[0-9;?<>=$]*[a-zA-Z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|.)"
+)
 PATIENCE = 90.0
 
 

@@ -45,7 +45,13 @@ def life(evaluation_id: str) -> list[Event]:
         event(1, "queued", evaluation_id, NOW, name="hello"),
         event(2, "starting", evaluation_id, NOW + 1, attempt=1),
         event(
-            3, "queued", evaluation_id, NOW + 2, attempt=1, outcome="infra_error", reason="no engine"
+            3,
+            "queued",
+            evaluation_id,
+            NOW + 2,
+            attempt=1,
+            outcome="infra_error",
+            reason="no engine",
         ),
         event(4, "starting", evaluation_id, NOW + 3, attempt=2),
         event(5, "running", evaluation_id, NOW + 4, attempt=2),

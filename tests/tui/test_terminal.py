@@ -107,9 +107,7 @@ def test_sigterm_ends_cleanly(data: Path, terminals: list[Terminal]) -> None:
     assert b"\x1b[?1049l" in terminal.raw
 
 
-def test_losing_the_terminal_leaves_the_work_running(
-    data: Path, terminals: list[Terminal]
-) -> None:
+def test_losing_the_terminal_leaves_the_work_running(data: Path, terminals: list[Terminal]) -> None:
     terminal = Terminal(data)
     terminals.append(terminal)
     terminal.until("Nothing has been submitted yet")

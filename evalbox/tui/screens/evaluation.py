@@ -66,32 +66,33 @@ class EvaluationScreen(Page):
         self._explained = ""
         self._printed = Log()
         self._told_of_search = ""
-        self._refreshing = False
+        self.log_view = LogView(self._printed, context.glyphs, id="log")
+        self.field = Input(placeholder="search the log", id="filter")
+        self.field.display = False
+        self.above = [
+            Picture(self._summary, id="summary"),
+            Picture(self._timeline, id="timeline"),
+            Picture(self._tabs, id="tabs"),
+        ]
+        self.pictures = {
+            "events": Picture(self._draw_events),
+            "attempts": Picture(self._draw_attempts),
+            "usage": Picture(self._draw_usage),
+        }
+        self.panes: dict[str, Widget] = {"log": self.log_view}
+        for name, picture in self.pictures.items():
+            self.panes[name] = VerticalScroll(picture, id=name)
+        self.switcher = ContentSwitcher(*self.panes.values(), initial="log", id="panes")
 
     def body(self) -> Iterable[Widget]:
-        yield Picture(self._summary, id="summary")
-        yield Picture(self._timeline, id="timeline")
-        yield Picture(self._tabs, id="tabs")
-        with ContentSwitcher(initial="log", id="panes"):
-            yield LogView(self._printed, self.context.glyphs, id="log")
-            for name, draw in (
-                ("events", self._draw_events),
-                ("attempts", self._draw_attempts),
-                ("usage", self._draw_usage),
-            ):
-                with VerticalScroll(id=name):
-                    yield Picture(draw)
-        yield Input(placeholder="search the log", id="filter")
+        yield from self.above
+        yield self.switcher
+        yield self.field
 
     def on_mount(self) -> None:
-        self.query_one("#filter", Input).display = False
         self.log_view.focus()
-        self.begin(self._follow_events())
+        self.begin(self._follow_events, group="events")
         self._follow_log()
-
-    @property
-    def log_view(self) -> LogView:
-        return self.query_one("#log", LogView)
 
     # --- what is known of it ---
 
@@ -106,7 +107,7 @@ class EvaluationScreen(Page):
                     self._refresh_soon()
 
     def _refresh_soon(self) -> None:
-        self.run_worker(self._told(self._refresh()), group="refresh", exclusive=True)
+        self.begin(self._refresh, group="refresh")
 
     async def _refresh(self) -> None:
         box, one = self.context.box, self._evaluation_id
@@ -118,7 +119,7 @@ class EvaluationScreen(Page):
         self._draw()
 
     def _follow_log(self) -> None:
-        self.run_worker(self._told(self._read_log()), group="log", exclusive=True)
+        self.begin(self._read_log, group="log")
 
     async def _read_log(self) -> None:
         box, one = self.context.box, self._evaluation_id
@@ -148,9 +149,14 @@ class EvaluationScreen(Page):
 
     def _draw(self) -> None:
         self.log_view.look()
-        for picture in self.query(Picture):
-            if picture.id not in ("keys", "too-small") and picture.region:
-                picture.look()
+        for picture in self.above:
+            picture.look()
+        if (shown := self.pictures.get(self.pane)) is not None:
+            shown.look()
+
+    @property
+    def pane(self) -> str:
+        return self.switcher.current or "log"
 
     def _summary(self, width: int) -> list[Line]:
         if self._item is None:
@@ -163,15 +169,14 @@ class EvaluationScreen(Page):
         return [[], *lines, []] if lines else []
 
     def _tabs(self, width: int) -> list[Line]:
-        current = self.query_one(ContentSwitcher).current if self.is_mounted else "log"
         left: list[Span] = [(" ", Tone.TEXT)]
         for name in _PANES:
-            here = name == current
+            here = name == self.pane
             left += [
                 (f" {name[0]}", Tone.ACCENT),
                 (f" {name} ", Tone.STRONG if here else Tone.MUTED),
             ]
-        right = self._about_log() if current == "log" else []
+        right = self._about_log() if self.pane == "log" else []
         glyph = self.context.glyphs.line
         return [[(glyph * width, Tone.LINE)], list(ends(left, right, width))]
 
@@ -214,9 +219,8 @@ class EvaluationScreen(Page):
     # --- doing ---
 
     def action_back(self) -> None:
-        field = self.query_one("#filter", Input)
-        if field.has_focus:
-            field.display = False
+        if self.field.has_focus:
+            self.field.display = False
             self._focus_pane()
         elif self.log_view.wanted:
             self._search("")
@@ -224,28 +228,26 @@ class EvaluationScreen(Page):
             self.dismiss()
 
     def action_pane(self, name: str) -> None:
-        self.query_one(ContentSwitcher).current = name
+        self.switcher.current = name
         self._focus_pane()
         self._draw()
 
     def _focus_pane(self) -> None:
-        current = self.query_one(ContentSwitcher).current
-        self.query_one(f"#{current}").focus()
+        self.panes[self.pane].focus()
 
     def action_zoom(self) -> None:
         self.toggle_class("zoomed")
 
     def action_search(self) -> None:
         self.action_pane("log")
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.focus()
+        self.field.display = True
+        self.field.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self._search(event.value)
 
     def on_input_submitted(self) -> None:
-        self.query_one("#filter", Input).display = False
+        self.field.display = False
         self._focus_pane()
 
     def _search(self, wanted: str) -> None:
@@ -264,7 +266,7 @@ class EvaluationScreen(Page):
 
         def answered(sure: bool) -> None:
             if sure:
-                self.begin(self._do_cancel())
+                self.begin(self._do_cancel)
 
         self.ask(confirm(f"Cancel {item.spec.name}?", yes="cancel"), answered)
 
@@ -274,7 +276,7 @@ class EvaluationScreen(Page):
 
     def action_retry(self) -> None:
         if self._item is not None and self._item.state in FINAL:
-            self.begin(self._do_retry())
+            self.begin(self._do_retry)
         else:
             self.tell("nothing to try again: it has not ended")
 

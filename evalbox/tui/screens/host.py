@@ -9,6 +9,7 @@ from textual.widget import Widget
 
 from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.quantity import format_duration, format_size
+from evalbox.tui.context import Context
 from evalbox.tui.glyphs import Glyphs, bar, resampled, sparkline
 from evalbox.tui.model.standing import Standing
 from evalbox.tui.screens.page import Page
@@ -25,16 +26,20 @@ _CORE = 22
 class HostScreen(Page):
     NAME = "Host"
 
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self.picture = Picture(self._draw)
+        self.room = VerticalScroll(self.picture, id="host")
+
     def body(self) -> Iterable[Widget]:
-        with VerticalScroll(id="host"):
-            yield Picture(self._draw, id="machine")
+        yield self.room
 
     def on_mount(self) -> None:
-        self.query_one("#host").focus()
+        self.room.focus()
 
     def redraw(self) -> None:
         super().redraw()
-        self.query_one("#machine", Picture).look()
+        self.picture.look()
 
     def _draw(self, width: int) -> Sequence[Line]:
         return machine(self.context.standing, self.context.glyphs, width)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.css.query import NoMatches
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -63,6 +63,9 @@ class Listing(Page):
             glyphs=context.glyphs,
             id="rows",
         )
+        self.status = Picture(self._status, id="status")
+        self.field = Input(placeholder="word  !word  state:running  batch:...", id="filter")
+        self.field.display = False
         self._shape: tuple[int, int] | None = None
         self._told_sorting()
 
@@ -73,12 +76,11 @@ class Listing(Page):
         return View(self.context.book)
 
     def body(self) -> Iterable[Widget]:
-        yield Picture(self._status, id="status")
+        yield self.status
         yield self.table
-        yield Input(placeholder="word  !word  state:running  batch:...", id="filter")
+        yield self.field
 
     def on_mount(self) -> None:
-        self.query_one("#filter", Input).display = False
         self.table.focus()
         self._renew()
 
@@ -92,7 +94,7 @@ class Listing(Page):
             self._show()
 
     def _renew(self) -> None:
-        self.run_worker(self._renewed(), group="view", exclusive=True)
+        self.begin(self._renewed, group="view")
 
     async def _renewed(self) -> None:
         while not await self.view.renew():
@@ -106,7 +108,7 @@ class Listing(Page):
             self.table.show(self.view.rows)
         else:
             self.table.look()
-        self.query_one("#status", Picture).look()
+        self.status.look()
 
     def _status(self, width: int) -> Sequence[Line]:
         rows, query = len(self.view.rows), self.view.query
@@ -132,9 +134,8 @@ class Listing(Page):
     # --- finding ---
 
     def action_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.display = True
-        field.focus()
+        self.field.display = True
+        self.field.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         self.view.query = parse(event.value)
@@ -144,14 +145,12 @@ class Listing(Page):
         self._leave_filter()
 
     def _leave_filter(self) -> None:
-        field = self.query_one("#filter", Input)
-        field.display = bool(field.value)
+        self.field.display = bool(self.field.value)
         self.table.focus()
 
     def action_clear(self) -> None:
-        field = self.query_one("#filter", Input)
-        if field.has_focus or not self.table.marked:
-            field.value = ""
+        if self.field.has_focus or not self.table.marked:
+            self.field.value = ""
             self._leave_filter()
         else:
             self.table.clear_marks()
@@ -236,7 +235,7 @@ class Listing(Page):
         if not rows:
             self.tell("nothing to try again: it has not ended")
         elif len(rows) == 1:
-            self.begin(self._done(rows, self.context.box.retry, "queued again"))
+            self.begin(partial(self._done, rows, self.context.box.retry, "queued again"))
         else:
             self._act(rows, f"Queue {len(rows):,} evaluations again?", "queue again",
                       self.context.box.retry, "queued again")  # fmt: skip
@@ -255,7 +254,7 @@ class Listing(Page):
 
         def answered(sure: bool) -> None:
             if sure:
-                self.begin(self._done(rows, do, done))
+                self.begin(partial(self._done, rows, do, done))
 
         self.ask(confirm(question, detail=detail, yes=yes), answered)
 
@@ -270,7 +269,7 @@ class Listing(Page):
     def action_copy(self) -> None:
         rows = self.targets(lambda row: True)
         if rows:
-            self.begin(self._copied("\n".join(row.id for row in rows)))
+            self.begin(partial(self._copied, "\n".join(row.id for row in rows)))
 
     async def _copied(self, text: str) -> None:
         driver = self.app._driver
@@ -279,10 +278,7 @@ class Listing(Page):
 
     def on_table_moved(self, event: Table.Moved) -> None:
         event.stop()
-        try:
-            self.moved(self.table.current)
-        except NoMatches:
-            return
+        self.moved(self.table.current)
 
     def moved(self, row: Row | None) -> None:
         """The cursor is on another row."""

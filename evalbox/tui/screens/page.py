@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, ClassVar, TypeVar
+from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
@@ -17,6 +18,7 @@ from evalbox.tui.widgets import bars
 from evalbox.tui.widgets.picture import Line, Picture
 
 T = TypeVar("T")
+Work = Callable[[], Awaitable[None]]
 
 #: The screens that have a digit, in their order.
 PAGES = ("Evaluations", "Queue", "Host")
@@ -37,13 +39,15 @@ class Page(Screen[None]):
     def __init__(self, context: Context) -> None:
         super().__init__()
         self.context = context
+        self.top_bar = Picture(self._top, surface=Surface.BAR, id="top")
+        self.key_bar = Picture(lambda width: bars.keys(self, width), surface=Surface.BAR, id="keys")
         self._ready = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="frame"):
-            yield Picture(self._top, surface=Surface.BAR, id="top")
+            yield self.top_bar
             yield from self.body()
-            yield Picture(lambda width: bars.keys(self, width), surface=Surface.BAR, id="keys")
+            yield self.key_bar
         yield Picture(self._too_small, id="too-small")
 
     def body(self) -> Iterable[Widget]:
@@ -66,7 +70,7 @@ class Page(Screen[None]):
             self.redraw()
 
     def redraw(self) -> None:
-        self.query_one("#top", Picture).look()
+        self.top_bar.look()
 
     def on_screen_resume(self) -> None:
         self.look()
@@ -77,7 +81,7 @@ class Page(Screen[None]):
 
     def _keys_changed(self) -> None:
         if self.is_current:
-            self.query_one("#keys", Picture).look()
+            self.key_bar.look()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if self.context.options.read_only and action in self.CHANGING:
@@ -86,13 +90,20 @@ class Page(Screen[None]):
 
     # --- doing ---
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        """Does something with the box beside the screen; what fails is told."""
-        self.run_worker(self._told(work), exit_on_error=True)
+    def begin(self, work: Work, *, group: str = "") -> None:
+        """Does something with the box beside the screen; what fails is told.
 
-    async def _told(self, work: Coroutine[Any, Any, None]) -> None:
+        In a ``group`` the newest work ends what was begun before.
+        """
+        self.run_worker(
+            partial(self._told_where_it_fails, work),  # type: ignore[arg-type]
+            group=group or "doing",
+            exclusive=bool(group),
+        )
+
+    async def _told_where_it_fails(self, work: Work) -> None:
         try:
-            await work
+            await work()
         except EvalboxError as error:
             self.tell_error(error)
 

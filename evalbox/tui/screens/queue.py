@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -83,7 +84,7 @@ class QueueScreen(Listing):
     def moved(self, row: Row | None) -> None:
         self._why = ""
         if row is not None and row.state is State.QUEUED:
-            self.run_worker(self._told(self._explain(row.id)), group="why", exclusive=True)
+            self.begin(partial(self._explain, row.id), group="why")
 
     async def _explain(self, evaluation_id: str) -> None:
         self._why = await self.context.box.explain(evaluation_id)
@@ -100,7 +101,7 @@ class QueueScreen(Listing):
     def action_pause(self) -> None:
         queue = self.context.standing.queue
         if queue is not None:
-            self.begin(self._pause(not queue.paused))
+            self.begin(partial(self._pause, not queue.paused))
 
     async def _pause(self, pause: bool) -> None:
         box = self.context.box
@@ -110,7 +111,7 @@ class QueueScreen(Listing):
     def action_slots(self, by: int) -> None:
         queue = self.context.standing.queue
         if queue is not None:
-            self.begin(self._resize(queue.slots + by))
+            self.begin(partial(self._resize, queue.slots + by))
 
     async def _resize(self, slots: int) -> None:
         await self.context.box.set_slots(slots)
