@@ -21,6 +21,8 @@ LABEL_ENGINE = "evalbox.engine"
 #: The working directory that was asked for.
 LABEL_WORKDIR = "evalbox.workdir"
 
+#: The weight of a core of a sandbox where 1024 is everybody else's, and the largest there is.
+_SHARES, _MOST_SHARES = 128, 262_144
 _CPU_PERIOD = 100_000
 #: The host's count of a gVisor sandbox's threads is a distant backstop: an idle one has about 40.
 _GVISOR_PIDS = 512
@@ -69,6 +71,8 @@ def container_options(
         init=not kind.gvisor,
         cpu_period=_CPU_PERIOD,
         cpu_quota=max(int(limits.cpus * _CPU_PERIOD), 1000),
+        # Where all cores are wanted, many sandboxes leave the service what it needs to see to them.
+        cpu_shares=max(2, min(int(limits.cpus * _SHARES), _MOST_SHARES)),
         mem_limit=limits.memory,
         memswap_limit=limits.memory,
         # Linux counts RLIMIT_NPROC by user over all containers, gVisor by sandbox.
