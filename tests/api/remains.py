@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
+import psutil
 from standing import Standing
 
 from evalbox.telemetry import logs
@@ -36,6 +37,7 @@ def unharmed(standing: Standing, directory: Path) -> Iterator[None]:
         _answers(standing)
         _until(lambda: not _extra(standing, tasks), lambda: str(_extra(standing, tasks)))
         _until(lambda: _descriptors() <= files, lambda: f"left open: {_descriptors() - files}")
+        _until(lambda: not _connections(standing), lambda: "connections were not let go")
         assert not _scratch(standing.box.settings.data_dir)
     finally:
         logs.close()
@@ -78,8 +80,18 @@ def _descriptors() -> Counter[str]:
     for link in Path("/proc/self/fd").iterdir():
         with suppress(FileNotFoundError):
             found[str(link.readlink()).partition("[")[0]] += 1
-    # SQLite keeps those of closed connections for the next ones, while others hold locks.
-    return Counter({name: count for name, count in found.items() if not name.endswith(".db")})
+    # SQLite keeps those of closed connections for the next ones, while others hold locks; the pool
+    # of connections to a container engine is kept, too: of sockets _connections has those of ours.
+    kept = (".db", "socket:")
+    return Counter({name: count for name, count in found.items() if not name.endswith(kept)})
+
+
+def _connections(standing: Standing) -> int:
+    """Those of clients that the service has not let go."""
+    return sum(
+        connection.laddr.port == standing.box.port and connection.status != "LISTEN"
+        for connection in psutil.Process().net_connections("tcp")
+    )
 
 
 def _scratch(data_dir: Path) -> list[Path]:
