@@ -177,12 +177,19 @@ class DockerExecution:
             return
         status = self._told()
         if status is None:
-            # The starter was killed: the engine knows how.
+            # The starter was killed: the engine knows how, unless that was our doing.
+            asking = asyncio.ensure_future(self._handle.status())
             try:
-                status = await self._handle.status()
+                await asyncio.wait((asking, self._status), return_when=asyncio.FIRST_COMPLETED)
+                if self._status.done():
+                    return
+                status = asking.result()
             except EvalboxError as error:
                 self._fail(error)
                 return
+            finally:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
         if not self._status.done():
             self._status.set_result(status)
 
