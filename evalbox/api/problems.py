@@ -80,7 +80,8 @@ def request_id(request: Request) -> str:
 async def _known(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, EvalboxError)  # noqa: S101 - it is registered for no other
     answer = response(error, request_id=request_id(request))
-    if answer.status_code >= 500:
+    # That there is no room is no mistake, and clients could fill the log with it.
+    if answer.status_code >= 500 and not isinstance(error, errors.Busy):
         log.error("request failed", error=error.message, code=error.code, path=request.url.path)
     return answer
 
