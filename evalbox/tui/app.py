@@ -142,7 +142,7 @@ class MissionControl(App[Ending]):
             return
         active = list(screen.active_bindings.values())
         display = {one.binding.key: self.get_key_display(one.binding) for one in active}
-        found = commands(active, screen.NAME.lower(), display)
+        found = commands(active, display)
 
         def chosen(one: object) -> None:
             if one is not None:

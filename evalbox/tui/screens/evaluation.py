@@ -161,12 +161,14 @@ class EvaluationScreen(Page):
     def _summary(self, width: int) -> list[Line]:
         if self._item is None:
             return [[(" looking", Tone.MUTED)]]
-        return facts.summary(self._item, self._attempts, self._explained, self.context.glyphs,
-                             self.context.clock.now(), width)  # fmt: skip
+        return facts.summary(
+            self._item, self._attempts, self._samples, self._explained, self.context.glyphs,
+            self.context.clock.now(), width,
+        )  # fmt: skip
 
     def _timeline(self, width: int) -> list[Line]:
         lines = facts.timeline(self._tracks, self.context.glyphs, self.context.clock.now(), width)
-        return [[], *lines, []] if lines else []
+        return [[], *lines] if lines else []
 
     def _tabs(self, width: int) -> list[Line]:
         left: list[Span] = [(" ", Tone.TEXT)]

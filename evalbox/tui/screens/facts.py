@@ -11,23 +11,31 @@ from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.domain.state import FINAL
 from evalbox.tui import wording
-from evalbox.tui.glyphs import Glyphs, resampled, sparkline
+from evalbox.tui.glyphs import Glyphs
 from evalbox.tui.model.row import row_of
 from evalbox.tui.model.timeline import Track
 from evalbox.tui.text import fit, steady
 from evalbox.tui.theme import Tone
+from evalbox.tui.widgets.charts import beside, chart
 from evalbox.tui.widgets.picture import Line, Span
 from evalbox.tui.wording import STATES
 
 _LABEL = 10
 _TWO_COLUMNS = 100
 _TRACKS = 4
+#: Of a limit, from where on it is told.
+_NEAR = 0.9
 
 
 def summary(
-    item: Evaluation, attempts: Sequence[Attempt], explained: str, glyphs: Glyphs, now: float,
+    item: Evaluation,
+    attempts: Sequence[Attempt],
+    samples: Sequence[tuple[float, Usage]],
+    explained: str,
+    glyphs: Glyphs,
+    now: float,
     width: int,
-) -> list[Line]:  # fmt: skip
+) -> list[Line]:
     """What it is and how it stands, in one column or two."""
     spec, limits = item.spec, item.spec.limits
     row = row_of(item)
@@ -51,7 +59,7 @@ def summary(
                    f"{format_duration(limits.timeout)}, disk {format_size(limits.disk)}"),
         ("created", wording.moment(item.created_at)),
         ("elapsed", wording.elapsed(row, now).text or "-"),
-        ("used", _used(last)),
+        ("used", _used(last, samples)),
     ]  # fmt: skip
     lines = [name, head, []]
     if width < _TWO_COLUMNS:
@@ -67,9 +75,13 @@ def _pair(label: str, text: str, width: int) -> list[Span]:
     return [(f" {label:<{_LABEL}}", Tone.MUTED), (fit(text, room) + " ", Tone.TEXT)]
 
 
-def _used(attempt: Attempt | None) -> str:
+def _used(attempt: Attempt | None, samples: Sequence[tuple[float, Usage]]) -> str:
+    """In all where it has ended, and so far where it has not."""
     if attempt is None:
         return "-"
+    if attempt.verdict is None:
+        usage = samples[-1][1] if samples else Usage()
+        return f"{usage.cpu_seconds:.2f} s CPU, {format_size(usage.memory_peak)} peak so far"
     usage = attempt.usage
     return (
         f"{usage.cpu_seconds:.2f} s CPU, {format_size(usage.memory_peak)} peak, "
@@ -122,35 +134,31 @@ def usage(
     """What its sandbox uses, against its limits."""
     if len(samples) < 2:
         return [[], [(" no samples yet: they are taken about once a second", Tone.MUTED)]]
-    limits, size = item.spec.limits, max(10, min(120, width - 44))
-    rates = [
+    limits = item.spec.limits
+    cores = [
         max(0.0, (after.cpu_seconds - before.cpu_seconds) / max(0.001, late - early))
         for (early, before), (late, after) in pairwise(samples)
     ]
-    memory = [float(sample.memory) for _, sample in samples]
-    disk = [float(sample.disk) for _, sample in samples]
-    pids = [float(sample.pids) for _, sample in samples]
-    cores = f"{rates[-1]:.2f} of {limits.cpus:g} cores"
-    return [
-        [],
-        _graph("cpu", rates, limits.cpus, cores, size, glyphs),
-        _graph("memory", memory, limits.memory, _of(memory, limits.memory), size, glyphs),
-        _graph("disk", disk, limits.disk, _of(disk, limits.disk), size, glyphs),
-        _graph("processes", pids, limits.pids, f"{pids[-1]:.0f} of {limits.pids}", size, glyphs),
-        [],
-        [(f" {'full height is the limit; the last':<34}", Tone.FAINT),
-         (format_duration(samples[-1][0] - samples[0][0]), Tone.FAINT)],
+    used = [sample for _, sample in samples]
+    memory, disk = [float(one.memory) for one in used], [float(one.disk) for one in used]
+    processes = [float(one.pids) for one in used]
+    columns = 2 if width >= _TWO_COLUMNS else 1
+    size = width // columns
+    shown: list[tuple[str, list[float], float, str]] = [
+        ("cpu", cores, limits.cpus, f"{cores[-1]:.2f} of {limits.cpus:g} cores"),
+        ("memory", memory, limits.memory, _of(memory, limits.memory)),
+        ("disk", disk, limits.disk, _of(disk, limits.disk)),
+        ("processes", processes, limits.pids, f"{processes[-1]:.0f} of {limits.pids}"),
+    ]
+    charts = [
+        chart(label, words, values, limit, width=size, rows=2, glyphs=glyphs,
+              tone=Tone.BAD if values[-1] > _NEAR * limit else Tone.BUSY)
+        for label, values, limit, words in shown
     ]  # fmt: skip
+    whole = format_duration(samples[-1][0] - samples[0][0])
+    told: Line = [(f" full height is the limit; {whole} in all", Tone.FAINT)]
+    return [[], *beside(charts, columns, size), told]
 
 
 def _of(values: Sequence[float], limit: float) -> str:
     return f"{format_size(values[-1])} of {format_size(limit)}, peak {format_size(max(values))}"
-
-
-def _graph(
-    label: str, values: Sequence[float], limit: float, words: str, size: int, glyphs: Glyphs
-) -> Line:
-    near = values[-1] / limit > 0.9 if limit else False
-    drawn = sparkline(resampled(values, size), size, limit, glyphs)
-    tone = Tone.BAD if near else Tone.BUSY
-    return [(f" {label:<{_LABEL}}", Tone.MUTED), (drawn, tone), (f"  {words}", Tone.TEXT)]

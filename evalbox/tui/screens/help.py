@@ -59,7 +59,7 @@ class Help(ModalScreen[None]):
         found: dict[tuple[int, str], tuple[list[str], Binding]] = {}
         for active in self._active:
             binding = active.binding
-            if not active.enabled or binding.system or not binding.description:
+            if not active.enabled or not binding.id:
                 continue
             place = (id(active.node), binding.action)
             keys, _ = found.setdefault(place, ([], binding))

@@ -10,16 +10,18 @@ from textual.widget import Widget
 from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.tui.context import Context
-from evalbox.tui.glyphs import Glyphs, bar, resampled, sparkline
+from evalbox.tui.glyphs import Glyphs, bar
 from evalbox.tui.model.standing import Standing
 from evalbox.tui.screens.page import Page
 from evalbox.tui.text import steady
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.bars import level
+from evalbox.tui.widgets.charts import beside, chart
 from evalbox.tui.widgets.picture import Line, Picture, Span
 
 _LABEL = 11
-_ROWS = 4
+_ROWS = 5
+_TWO_COLUMNS = 100
 _CORE = 22
 
 
@@ -125,27 +127,14 @@ def _cores(latest: HostSample, glyphs: Glyphs, width: int) -> list[Line]:
 def _history(history: list[HostSample], glyphs: Glyphs, width: int) -> list[Line]:
     if len(history) < 2:
         return []
-    lines: list[Line] = []
-    size = max(10, width - 4)
-    for title, tone, values in (
-        ("processor", Tone.BUSY, [sample.cpu for sample in history]),
-        ("memory", Tone.SPECIAL, [sample.memory_percent for sample in history]),
-    ):
-        span = format_duration(history[-1].at - history[0].at)
-        lines.append([(f" {title}", Tone.MUTED), (f"  the last {span}", Tone.FAINT)])
-        lines += [
-            [("  ", Tone.TEXT), (row, tone)]
-            for row in tall(resampled(values, size), _ROWS, 100.0, glyphs)
-        ]
-        lines.append([])
-    return lines
-
-
-def tall(values: Sequence[float], rows: int, top: float, glyphs: Glyphs) -> list[str]:
-    """A sparkline of several rows, the highest first."""
-    step = top / rows
-    return [
-        sparkline([min(step, max(0.0, value - step * row)) for value in values], len(values),
-                  step, glyphs)
-        for row in reversed(range(rows))
-    ]  # fmt: skip
+    columns = 2 if width >= _TWO_COLUMNS else 1
+    size = width // columns
+    words = f"the last {format_duration(history[-1].at - history[0].at)}"
+    charts = [
+        chart(label, words, values, 100.0, width=size, rows=_ROWS, tone=tone, glyphs=glyphs)
+        for label, tone, values in (
+            ("processor", Tone.BUSY, [sample.cpu for sample in history]),
+            ("memory", Tone.SPECIAL, [sample.memory_percent for sample in history]),
+        )
+    ]
+    return beside(charts, columns, size)

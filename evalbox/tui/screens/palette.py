@@ -26,17 +26,18 @@ class Command:
     active: ActiveBinding
 
 
-def commands(active: list[ActiveBinding], noun: str, display: dict[str, str]) -> list[Command]:
+def commands(active: list[ActiveBinding], display: dict[str, str]) -> list[Command]:
     """What can be done, each once. ``display`` shows keys as people read them."""
     found: dict[tuple[int, str], Command] = {}
     for one in active:
         binding = one.binding
-        if not one.enabled or binding.system or not binding.description:
+        if not one.enabled or not binding.id:
             continue
-        group = (binding.id or "").partition(".")[0] or noun
-        if group in ("table", "input"):
+        noun = binding.id.partition(".")[0]
+        if noun == "table" or binding.action == "palette":
             continue
-        name = f"{group}: {binding.tooltip or binding.description}"
+        verb = binding.tooltip or binding.description
+        name = f"{noun}: {verb[0].lower()}{verb[1:]}"
         place = (id(one.node), binding.action)
         found.setdefault(place, Command(name, display[binding.key], one))
     return sorted(found.values(), key=lambda command: command.name)
@@ -62,6 +63,7 @@ class Palette(ModalScreen[ActiveBinding]):
             identify=lambda command: command.name,
             empty="nothing by that name",
             glyphs=context.glyphs,
+            led=True,
         )
         self._table.can_focus = False
 

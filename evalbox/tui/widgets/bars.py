@@ -7,6 +7,7 @@ from typing import Any
 
 from textual.binding import Binding
 from textual.screen import Screen
+from textual.widgets import Input
 
 from evalbox.domain.state import State
 from evalbox.tui.context import Context
@@ -104,14 +105,22 @@ def shown_bindings(screen: Screen[Any]) -> list[Binding]:
 
 
 def keys(screen: Screen[Any], width: int) -> Sequence[Line]:
-    """The keys that count here; what does not fit is in the help."""
+    """The keys that count here; what does not fit is in the help, and the way there is told."""
+    if isinstance(screen.focused, Input):
+        return [_keys([("enter", "keep"), ("esc", "clear")])]
+    told = [
+        (screen.app.get_key_display(binding), binding.description)
+        for binding in shown_bindings(screen)
+    ]
+    last = [pair for pair in told if pair[1] == "help"]
+    first = [pair for pair in told if pair not in last]
+    while first and measure(_keys(first + last)) > width:
+        first.pop()
+    return [_keys(first + last)]
+
+
+def _keys(told: Sequence[tuple[str, str]]) -> list[Span]:
     line: list[Span] = []
-    left = width - 1
-    for binding in shown_bindings(screen):
-        key = screen.app.get_key_display(binding)
-        size = len(key) + len(binding.description) + 4
-        if size > left:
-            break
-        line += [(f" {key}", Tone.ACCENT), (f" {binding.description}  ", Tone.MUTED)]
-        left -= size
-    return [line]
+    for key, words in told:
+        line += [(f" {key}", Tone.ACCENT), (f" {words}  ", Tone.MUTED)]
+    return line

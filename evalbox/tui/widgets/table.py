@@ -31,7 +31,10 @@ Cells = tuple[Cell, ...]
 
 
 class Table(ScrollView, Generic[R], can_focus=True):
-    """``identify`` gives what makes a row the same row when it moves or changes."""
+    """``identify`` gives what makes a row the same row when it moves or changes.
+
+    ``led``: its cursor is moved by keys that another widget gets.
+    """
 
     ALLOW_SELECT = False
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,6 +66,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         identify: Callable[[R], str],
         empty: str = "",
         glyphs: Glyphs = BLOCK,
+        led: bool = False,
         id: str | None = None,  # noqa: A002 - as every widget calls it
     ) -> None:
         super().__init__(id=id)
@@ -70,6 +74,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self._identify = identify
         self._empty = empty
         self._glyphs = glyphs
+        self._led = led
         self._rows: Sequence[R] = ()
         self._placed: tuple[Placed, ...] = ()
         self._cursor = 0
@@ -259,7 +264,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         return (*cells, self._margin(row, index))
 
     def _margin(self, row: R, index: int) -> Cell:
-        here = self._glyphs.cursor if index == self._cursor and self.has_focus else " "
+        here = self._glyphs.cursor if index == self._cursor and self._in_use else " "
         mark = self._glyphs.mark if self._identify(row) in self.marked else " "
         # The tone tells the cursor's line from others, so that a move sends both.
         return Cell(f"{here}{mark} ", Tone.ACCENT if index == self._cursor else Tone.WARN)
@@ -287,10 +292,14 @@ class Table(ScrollView, Generic[R], can_focus=True):
             segments.append(Segment(" " * (self._wide - at), base))
         return Strip(segments, max(at, self._wide)).crop(0, self._wide)
 
+    @property
+    def _in_use(self) -> bool:
+        return self.has_focus or self._led
+
     def _surface(self, index: int) -> Surface:
         if index != self._cursor:
             return Surface.BASE
-        return Surface.CURSOR if self.has_focus else Surface.CURSOR_AWAY
+        return Surface.CURSOR if self._in_use else Surface.CURSOR_AWAY
 
     def _header(self) -> Strip:
         palette = PALETTES[self.app.theme]
