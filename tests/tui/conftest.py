@@ -65,7 +65,7 @@ async def control(
     box: LocalBox, *, size: tuple[int, int] = (120, 36), **options: Any
 ) -> AsyncIterator[tuple[MissionControl, Pilot[Any]]]:
     app = MissionControl(box, Options(interval=0.05, **options))
-    async with app.run_test(size=size) as pilot:
+    async with app.run_test(size=size, notifications=True) as pilot:
         await until(lambda: app.context.standing.version > 0)
         await until(lambda: app.keeper.loaded)
         yield app, pilot

@@ -109,13 +109,12 @@ async def test_every_screen_uses_only_colours_of_the_256(box: LocalBox, scheme: 
     )  # fmt: skip
     await in_state(box, one, State.COMPLETED)
     async with control(box, theme=scheme) as (app, pilot):
-        for keys in (
-            "slash a escape space x escape question_mark escape ctrl+p escape 2 3 1 enter e a u slash"
-        ).split():
-            await pilot.press(keys)
+        keys = "slash a escape space x escape question_mark escape ctrl+p escape 2 3 1 enter e a u"
+        for key in keys.split():
+            await pilot.press(key)
             await pilot.pause()
             wrong = [colour for colour in colours_of(app) if not exact(colour)]
-            assert not wrong, keys
+            assert not wrong, key
 
 
 async def test_hostile_names_are_inert_on_every_screen(box: LocalBox) -> None:

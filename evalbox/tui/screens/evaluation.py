@@ -66,6 +66,7 @@ class EvaluationScreen(Page):
         self._explained = ""
         self._printed = Log()
         self._told_of_search = ""
+        self._wanted = self._refreshing = False
         self.log_view = LogView(self._printed, context.glyphs, id="log")
         self.field = Input(placeholder="search the log", id="filter")
         self.field.display = False
@@ -107,7 +108,19 @@ class EvaluationScreen(Page):
                     self._refresh_soon()
 
     def _refresh_soon(self) -> None:
-        self.begin(self._refresh, group="refresh")
+        """Once more where it is under way: far from the box it may take longer than a look."""
+        self._wanted = True
+        if not self._refreshing:
+            self._refreshing = True
+            self.begin(self._refresh_as_wanted)
+
+    async def _refresh_as_wanted(self) -> None:
+        try:
+            while self._wanted:
+                self._wanted = False
+                await self._refresh()
+        finally:
+            self._refreshing = False
 
     async def _refresh(self) -> None:
         box, one = self.context.box, self._evaluation_id
