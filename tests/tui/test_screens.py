@@ -197,7 +197,7 @@ async def test_one_evaluation(box: LocalBox) -> None:
         await shows(app, "needle two")
         await shows(app, "✗ failed")
         await shows(app, "exit 3")
-        await shows(app, "running 1.")
+        await shows(app, "█ running")
         await press(pilot, "slash", *"needle", "enter")
         await shows(app, "2 lines found")
         await press(pilot, "n", "N", "t", "w", "f")

@@ -132,13 +132,13 @@ def usage(
     samples: Sequence[tuple[float, Usage]], item: Evaluation, glyphs: Glyphs, width: int
 ) -> list[Line]:
     """What its sandbox uses, against its limits."""
-    if len(samples) < 2:
+    if not samples:
         return [[], [(" no samples yet: they are taken about once a second", Tone.MUTED)]]
     limits = item.spec.limits
     cores = [
         max(0.0, (after.cpu_seconds - before.cpu_seconds) / max(0.001, late - early))
         for (early, before), (late, after) in pairwise(samples)
-    ]
+    ] or [0.0]
     used = [sample for _, sample in samples]
     memory, disk = [float(one.memory) for one in used], [float(one.disk) for one in used]
     processes = [float(one.pids) for one in used]
