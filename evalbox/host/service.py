@@ -17,6 +17,7 @@ from evalbox.domain.state import ACTIVE, State
 from evalbox.errors import EvalboxError
 from evalbox.host.address import check_exposed, check_tls, resolved, url_of
 from evalbox.host.notify import Notifier
+from evalbox.host.preference import preferred
 from evalbox.host.serving import Serving
 from evalbox.host.sockets import NAME, listen_tcp
 from evalbox.service.local import LocalBox
@@ -56,8 +57,9 @@ class Service:
         )
         try:
             if await self._has_its_turn(box):
-                async with Serving(box, settings, listener=self._listener):
-                    await self._serve(box)
+                with preferred():
+                    async with Serving(box, settings, listener=self._listener):
+                        await self._serve(box)
         finally:
             await box.close(drain=0)
             if self._listener is not None:
