@@ -7,7 +7,6 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -16,6 +15,7 @@ from evalbox.tui.glyphs import Glyphs
 from evalbox.tui.model.log import Log, LogLine
 from evalbox.tui.text import window
 from evalbox.tui.theme import PALETTES, Palette, Surface, Tone
+from evalbox.tui.widgets.scrolling import resize
 
 _STREAM_ERROR = 2
 _TIME = 9
@@ -82,7 +82,7 @@ class LogView(ScrollView, can_focus=True):
             return
         self._drawn = state
         self._lay_out()
-        self.virtual_size = Size(self._wide, len(self._rows))
+        resize(self, len(self._rows))
         if self.following:
             self.scroll_to(y=self._bottom, animate=False, immediate=True)
         self.refresh()

@@ -13,7 +13,7 @@ from typing import ClassVar, Generic
 from rich.segment import Segment
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Region
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -21,7 +21,8 @@ from textual.strip import Strip
 from evalbox.tui.glyphs import BLOCK, Glyphs
 from evalbox.tui.text import fit
 from evalbox.tui.theme import PALETTES, Surface, Tone
-from evalbox.tui.widgets.columns import GAP, Cell, Column, Placed, R, place
+from evalbox.tui.widgets.columns import Cell, Column, Placed, R, place
+from evalbox.tui.widgets.scrolling import resize
 
 #: The cursor's bar, the mark, and a space.
 MARGIN = 3
@@ -120,7 +121,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self._rows = rows
         found = 0 if followed else self._find(before)
         self._cursor = max(0, min(found, len(rows) - 1))
-        self.virtual_size = Size(self._wide, len(rows) + _HEADER)
+        resize(self, len(rows) + _HEADER)
         if not followed and self._cursor != before:
             self.scroll_to(
                 y=max(0, self.scroll_offset.y + self._cursor - before),
@@ -243,7 +244,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self.look()
 
     def on_resize(self) -> None:
-        self.virtual_size = Size(self._wide, len(self._rows) + _HEADER)
+        resize(self, len(self._rows) + _HEADER)
         self.place_columns()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
@@ -327,6 +328,3 @@ class Table(ScrollView, Generic[R], can_focus=True):
         told = self._empty if not self._rows and y == _HEADER + 1 else ""
         margin = " " * MARGIN if told else ""
         return Strip([Segment(fit(margin + told, self._wide), style)], self._wide)
-
-
-__all__ = ["GAP", "MARGIN", "Cell", "Column", "Table"]
