@@ -17,6 +17,7 @@ from evalbox.domain.state import ACTIVE, State
 from evalbox.errors import EvalboxError
 from evalbox.host.address import check_exposed, check_tls, resolved, url_of
 from evalbox.host.notify import Notifier
+from evalbox.host.garbage import settle
 from evalbox.host.preference import preferred
 from evalbox.host.serving import Serving
 from evalbox.host.sockets import NAME, listen_tcp
@@ -117,6 +118,7 @@ class Service:
                 "there is no key, so TCP answers nobody; make one with: "
                 "evalbox keys create NAME --scope admin"
             )
+        await asyncio.to_thread(settle)
         self._notifier.ready(ready)
         async with self._notifier.watched():
             await self._stop.wait()
