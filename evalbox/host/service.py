@@ -16,8 +16,8 @@ from evalbox.domain.quantity import format_duration
 from evalbox.domain.state import ACTIVE, State
 from evalbox.errors import EvalboxError
 from evalbox.host.address import check_exposed, check_tls, resolved, url_of
-from evalbox.host.notify import Notifier
 from evalbox.host.garbage import settle
+from evalbox.host.notify import Notifier
 from evalbox.host.preference import preferred
 from evalbox.host.serving import Serving
 from evalbox.host.sockets import NAME, listen_tcp

@@ -42,7 +42,6 @@ class ProblemDocument(TypedDict):
     retry_after: NotRequired[float]
 
 
-
 def problem(error: EvalboxError, status: int, *, request_id: str = "") -> dict[str, Any]:
     """``type`` and ``code`` say which kind of error, ``detail`` what happened, ``hint`` what to do.
 
