@@ -39,6 +39,8 @@ _PROGRAM = (
 _LIMITS = Limits(timeout=3600, memory=64 << 20)
 #: Seconds for all sandboxes to start, for those of the load to end, and between looks.
 _START, _END, _LOOK = 900.0, 600.0, 0.5
+#: Seconds until the engine is done with the last start.
+_SETTLED = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ async def load(
         try:
             progress(f"api: {count} evaluations begin")
             await _until_running(service, count)
+            await asyncio.sleep(_SETTLED)
             progress(f"api: a mixed load for {measured:.0f} s while {count} run")
             answers, lags, cores = await _measure(service, settings, ids, measured)
             progress("api: all are let end")
