@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -28,7 +29,7 @@ _UNFINISHED = ACTIVE | {State.QUEUED}
 
 
 class Keeper:
-    """``on_change`` is called after what is to be seen soon; all else a look finds."""
+    """``on_change`` is called after what is to be seen at once; all else the next look finds."""
 
     def __init__(
         self,
@@ -68,8 +69,9 @@ class Keeper:
         while True:
             queue = await self._box.queue()
             self._standing.update(queue, await self._box.host(since=since))
-            since = None
-            self._on_change()
+            if since is not None:
+                since = None
+                self._on_change()
             await asyncio.sleep(self._interval)
 
     # --- the evaluations ---
@@ -110,6 +112,8 @@ class Keeper:
             began = time.monotonic()
             after = await self._page(after, _PAGE)
             await asyncio.sleep(_REST * (time.monotonic() - began))
+        # So many rows that stay would hold up the loop for 70 ms whenever garbage is looked for.
+        gc.freeze()
         self.loaded = True
         self._on_change()
 
@@ -133,7 +137,6 @@ class Keeper:
                 self._book.learn([await self._box.get(evaluation_id)])
             except NotFound:
                 self._book.strangers.discard(evaluation_id)
-        self._on_change()
 
 
 def _first(errors: BaseExceptionGroup[EvalboxError]) -> EvalboxError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from rich.cells import cell_len
-from rich.segment import Segment
 from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
 from evalbox.tui.text import fit
 from evalbox.tui.theme import PALETTES, Surface, Tone
+from evalbox.tui.widgets.strips import joined
 
 Span = tuple[str, Tone]
 Line = Sequence[Span]
@@ -68,18 +68,14 @@ class Picture(Widget):
 def strip(line: Line, width: int, theme: str, surface: Surface) -> Strip:
     """``line``, cut or filled to ``width`` cells."""
     palette = PALETTES[theme]
-    segments, left = [], width
+    spans, left = [], width
     for text, tone in line:
-        size = len(text) if text.isascii() else cell_len(text)
-        if size > left:
-            text, size = fit(text, left), left  # noqa: PLW2901 - what is left of it
-        segments.append(Segment(text, palette.style(tone, surface)))
+        size = measure([(text, tone)])
+        spans.append((text if size <= left else fit(text, left), palette.style(tone, surface)))
         left -= size
         if left <= 0:
             break
-    if left > 0:
-        segments.append(Segment(" " * left, palette.style(Tone.TEXT, surface)))
-    return Strip(segments, width)
+    return joined([*spans, (" " * max(0, left), palette.style(Tone.TEXT, surface))], width)
 
 
 def ends(left: Line, right: Line, width: int) -> Line:

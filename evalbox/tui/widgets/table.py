@@ -21,8 +21,9 @@ from textual.strip import Strip
 from evalbox.tui.glyphs import BLOCK, Glyphs
 from evalbox.tui.text import fit
 from evalbox.tui.theme import PALETTES, Surface, Tone
-from evalbox.tui.widgets.columns import Cell, Column, Placed, R, place
+from evalbox.tui.widgets.columns import GAP, Cell, Column, Placed, R, place
 from evalbox.tui.widgets.scrolling import resize
+from evalbox.tui.widgets.strips import joined
 
 #: The cursor's bar, the mark, and a space.
 MARGIN = 3
@@ -280,18 +281,14 @@ class Table(ScrollView, Generic[R], can_focus=True):
         if not cells:
             return self._blank(y)
         surface = self._surface(index)
-        base = palette.style(Tone.TEXT, surface)
-        segments = [Segment(cells[-1].text, palette.style(cells[-1].tone, surface))]
-        at = MARGIN
-        for (column, x, width), (text, tone) in zip(self._placed, cells, strict=False):
-            if x > at:
-                segments.append(Segment(" " * (x - at), base))
-            shown = fit(text, width, right=column.right, ellipsis=self._glyphs.ellipsis)
-            segments.append(Segment(shown, palette.style(tone, surface)))
-            at = x + width
-        if at < self._wide:
-            segments.append(Segment(" " * (self._wide - at), base))
-        return Strip(segments, max(at, self._wide)).crop(0, self._wide)
+        spans = [(cells[-1].text, palette.style(cells[-1].tone, surface))]
+        for placed, (text, tone) in zip(self._placed, cells, strict=False):
+            spans.append((self._fitted(placed, text), palette.style(tone, surface)))
+        return joined(spans, self._wide)
+
+    def _fitted(self, placed: Placed, text: str) -> str:
+        column, _, width = placed
+        return fit(text, width, right=column.right, ellipsis=self._glyphs.ellipsis) + " " * GAP
 
     @property
     def _in_use(self) -> bool:
@@ -304,24 +301,15 @@ class Table(ScrollView, Generic[R], can_focus=True):
 
     def _header(self) -> Strip:
         palette = PALETTES[self.app.theme]
-        muted = palette.style(Tone.MUTED, Surface.BAR)
-        segments = [Segment(" " * MARGIN, muted)]
-        at = MARGIN
         sorted_by, falling = self.sorted_by
-        for column, x, width in self._placed:
-            title = column.title
-            tone = Tone.MUTED
-            if column.name == sorted_by:
+        spans = [(" " * MARGIN, palette.style(Tone.MUTED, Surface.BAR))]
+        for placed in self._placed:
+            title, tone = placed.column.title, Tone.MUTED
+            if placed.column.name == sorted_by:
                 arrow = self._glyphs.descending if falling else self._glyphs.ascending
                 title, tone = f"{title}{arrow}", Tone.ACCENT
-            if x > at:
-                segments.append(Segment(" " * (x - at), muted))
-            shown = fit(title, width, right=column.right, ellipsis=self._glyphs.ellipsis)
-            segments.append(Segment(shown, palette.style(tone, Surface.BAR)))
-            at = x + width
-        if at < self._wide:
-            segments.append(Segment(" " * (self._wide - at), muted))
-        return Strip(segments).crop(0, self._wide)
+            spans.append((self._fitted(placed, title), palette.style(tone, Surface.BAR)))
+        return joined(spans, self._wide)
 
     def _blank(self, y: int) -> Strip:
         style = PALETTES[self.app.theme].style(Tone.MUTED)
