@@ -181,8 +181,16 @@ async def test_views_choose_and_order() -> None:
         evaluation(f"task {place:03}", states[place % 3], NOW + place) for place in range(300)
     )
     whole = View(book)
-    assert whole.rows is book.rows
-    assert not whole.due(0) or await whole.renew()
+    assert await whole.renew()
+    assert whole.rows == book.rows
+    assert not whole.due(1e9)
+    book.fold(event(1, "completed", book.rows[0].id, NOW + 999))
+    assert not whole.due(1e9)
+    book.fold(event(2, "removed", book.rows[0].id, NOW + 999))
+    assert len(whole.rows) == 300
+    assert whole.due(1e9)
+    await whole.renew()
+    assert len(whole.rows) == 299
 
     view = View(book, always=lambda row: row.state is State.RUNNING)
     assert view.due(0)

@@ -78,7 +78,7 @@ async def test_the_cursor_stays_on_its_row_while_others_come(box: LocalBox) -> N
 async def test_filtering(box: LocalBox) -> None:
     await submit(box, spec("fizz", batch="a"), spec("buzz", "false"), spec("fizzbuzz", "false"))
     async with control(box) as (app, pilot):
-        await until(lambda: app.context.book.states[State.QUEUED] == 0)
+        await until(lambda: [row.over for row in rows(app)] == [True] * 3)
         await press(pilot, "slash", *"fizz")
         await until(lambda: {row.name for row in rows(app)} == {"fizz", "fizzbuzz"})
         await press(pilot, "space", *"!state:fai")
@@ -116,6 +116,7 @@ async def test_cancelling_asks_and_no_is_the_first_answer(box: LocalBox) -> None
     (one,) = await submit(box, spec("precious", "sleep", "600"))
     await in_state(box, one, State.RUNNING)
     async with control(box) as (app, pilot):
+        await until(lambda: len(rows(app)) == 1)
         await press(pilot, "x")
         await shows(app, "Cancel 1 evaluation?")
         await shows(app, "precious")
@@ -134,7 +135,7 @@ async def test_marks_are_acted_upon_together(box: LocalBox) -> None:
     for one in ids:
         await in_state(box, one, State.FAILED)
     async with control(box) as (app, pilot):
-        await until(lambda: app.context.book.states[State.FAILED] == 6)
+        await until(lambda: [row.over for row in rows(app)] == [True] * 6)
         await press(pilot, "space", "space")
         await shows(app, "2 marked")
         await press(pilot, "D", "y")
@@ -157,7 +158,7 @@ async def test_what_the_service_refuses_is_told(box: LocalBox) -> None:
     (one,) = await submit(box, spec("done"))
     await in_state(box, one, State.COMPLETED)
     async with control(box) as (app, pilot):
-        await until(lambda: app.context.book.states[State.COMPLETED] == 1)
+        await until(lambda: [row.over for row in rows(app)] == [True])
         await press(pilot, "D")
         await box.remove([one])
         await press(pilot, "y")

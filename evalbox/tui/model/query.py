@@ -34,12 +34,19 @@ def _anywhere(row: Row) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Term:
+    """``plain`` is what to look for where that is no more than a word in small letters."""
+
     text: Callable[[Row], str]
     pattern: re.Pattern[str]
     inverse: bool
+    plain: str = ""
 
     def holds(self, row: Row) -> bool:
-        return (self.pattern.search(self.text(row)) is None) == self.inverse
+        if self.plain:
+            found = self.plain in self.text(row).lower()
+        else:
+            found = self.pattern.search(self.text(row)) is not None
+        return found is not self.inverse
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +76,8 @@ def parse(source: str) -> Query:
         pattern, problem = _compiled(body)
         if problem:
             problems.append(problem)
-        terms.append(Term(text, pattern, inverse))
+        plain = body if body.isalnum() and body.isascii() and body.islower() else ""
+        terms.append(Term(text, pattern, inverse, plain))
     return Query(source, tuple(terms), problems[0] if problems else "")
 
 

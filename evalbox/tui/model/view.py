@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from evalbox.tui.model.book import Book
@@ -14,7 +15,7 @@ from evalbox.tui.model.row import Row
 
 #: A view is made anew no more often than this many times what it took, nor than so many seconds.
 _RATIO, _LEAST = 20.0, 0.4
-#: Up to so many rows are gone through at once; more, in a thread.
+#: Up to so many rows are gone through at once; more, in a thread that may be told to stop.
 _FEW = 2000
 
 
@@ -30,8 +31,8 @@ class Order:
 class View:
     """``always`` narrows it down before the query does, as to what is queued.
 
-    ``rows`` is to be read only. Without a query and an order it is the book's own list, and costs
-    nothing.
+    ``rows`` is to be read only, and stays as it is until ``renew``: what is on the screen is what
+    a key is pressed for. Without a query and an order it is a mere copy of the book's list.
     """
 
     def __init__(
@@ -48,8 +49,6 @@ class View:
         self.rows: list[Row] = []
         self._seen: tuple[int, Query, Order | None] | None = None
         self._due = 0.0
-        if self.whole:
-            self.rows = book.rows
 
     @property
     def whole(self) -> bool:
@@ -60,7 +59,8 @@ class View:
         return self._seen != self._wanted()
 
     def _wanted(self) -> tuple[int, Query, Order | None]:
-        return (0 if self.whole else self._book.version, self.query, self.order)
+        version = self._book.shape if self.whole else self._book.version
+        return (version, self.query, self.order)
 
     def due(self, now: float) -> bool:
         """Whether it is to be made anew at ``now``, in seconds of the monotonic clock."""
@@ -73,27 +73,31 @@ class View:
         """Makes it anew. False where it has been asked for something else meanwhile."""
         wanted = self._wanted()
         began = time.monotonic()
-        rows = self._book.rows
+        rows: list[Row] | None = list(self._book.rows)
         if not self.whole:
-            if len(rows) <= _FEW:
-                rows = self._chosen(rows, self.query, self.order)
-            else:
-                rows = await asyncio.to_thread(self._chosen, list(rows), self.query, self.order)
-        if (self.query, self.order) != wanted[1:]:
+            work = partial(self._chosen, list(self._book.rows), self.query, self.order)
+            rows = work() if len(self._book) <= _FEW else await asyncio.to_thread(work)
+        if rows is None or (self.query, self.order) != wanted[1:]:
             return False
         self.rows, self._seen = rows, wanted
         took = time.monotonic() - began
         self._due = time.monotonic() + max(_LEAST, took * _RATIO)
         return True
 
-    def _chosen(self, rows: list[Row], query: Query, order: Order | None) -> list[Row]:
-        if (always := self._always) is not None:
-            rows = [row for row in rows if always(row)]
-        if query.terms:
-            rows = [row for row in rows if query.holds(row)]
-        elif rows is self._book.rows:
-            rows = list(rows)
+    def _chosen(self, rows: list[Row], query: Query, order: Order | None) -> list[Row] | None:
+        """None where it is no longer wanted."""
+        chosen: list[Row] = []
+        always = self._always
+        for first in range(0, len(rows), _FEW):
+            if self.query is not query or self.order is not order:
+                return None
+            part = rows[first : first + _FEW]
+            if always is not None:
+                part = [row for row in part if always(row)]
+            if query.terms:
+                part = [row for row in part if query.holds(row)]
+            chosen += part
         if order is not None:
             # The sort is stable, so that equals stay newest first either way.
-            rows.sort(key=order.key, reverse=order.falling)
-        return rows
+            chosen.sort(key=order.key, reverse=order.falling)
+        return chosen

@@ -66,7 +66,7 @@ class Listing(Page):
         self.status = Picture(self._status, id="status")
         self.field = Input(placeholder="word  !word  state:running  batch:...", id="filter")
         self.field.display = False
-        self._shape: tuple[int, int] | None = None
+        self._renewing = False
         self._told_sorting()
 
     def make_columns(self) -> Sequence[Column[Row]]:
@@ -94,17 +94,21 @@ class Listing(Page):
             self._show()
 
     def _renew(self) -> None:
-        self.begin(self._renewed, group="view")
+        """One at a time, since what is being made cannot be ended from here."""
+        if not self._renewing:
+            self._renewing = True
+            self.begin(self._renewed)
 
     async def _renewed(self) -> None:
-        while not await self.view.renew():
-            pass
+        try:
+            while not await self.view.renew():
+                pass
+        finally:
+            self._renewing = False
         self._show()
 
     def _show(self) -> None:
-        shape = (id(self.view.rows), self.context.book.shape)
-        if shape != self._shape:
-            self._shape = shape
+        if self.table.rows is not self.view.rows:
             self.table.show(self.view.rows)
         else:
             self.table.look()

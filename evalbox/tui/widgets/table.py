@@ -110,7 +110,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         return self._cursor
 
     def show(self, rows: Sequence[R]) -> None:
-        """Shows ``rows``, which may be the same list, changed.
+        """Shows ``rows``, which are not to change while they are shown.
 
         The cursor stays on its row, at its height, unless it is on the first: there it stays on
         what is first.
