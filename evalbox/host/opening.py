@@ -89,9 +89,7 @@ async def _opened_here(
 
     box = await LocalBox.open(settings, work=work, warm=warm, on_note=on_note)
     try:
-        if work and (await box.queue()).here:
-            on_note("no service runs here: this command runs the queue until it ends")
-        async with _served_when_settled(box, settings) if work else nullcontext():
+        async with _working(box, settings, on_note) if work else nullcontext():
             yield box
             others = await _still_running(box)
             if others:
@@ -113,8 +111,12 @@ async def _still_running(box: LocalBox) -> int:
 
 
 @asynccontextmanager
-async def _served_when_settled(box: LocalBox, settings: Settings) -> AsyncIterator[None]:
-    """Lets others attach while this process runs the queue for long."""
+async def _working(box: LocalBox, settings: Settings, on_note: Note) -> AsyncIterator[None]:
+    """Says when work is begun here, and lets others attach where that takes long."""
+
+    async def tell() -> None:
+        await box.attempt_begun()
+        on_note("no service runs here: this command runs the queue until it ends")
 
     async def serve() -> None:
         await box.work_begun()
@@ -122,14 +124,15 @@ async def _served_when_settled(box: LocalBox, settings: Settings) -> AsyncIterat
         async with (await asyncio.to_thread(_load_serving))(box, settings):
             await asyncio.Event().wait()
 
-    task = asyncio.create_task(serve(), name="serve-when-settled")
+    tasks = [asyncio.create_task(work(), name=work.__name__) for work in (tell, serve)]
     try:
         yield
     finally:
-        task.cancel()
-        (ended,) = await asyncio.gather(task, return_exceptions=True)
-        if isinstance(ended, Exception):
-            log.error("the box was not served", error=str(ended))
+        for task in tasks:
+            task.cancel()
+        for ended in await asyncio.gather(*tasks, return_exceptions=True):
+            if isinstance(ended, Exception):
+                log.error("the box was not served", error=str(ended))
 
 
 def _load_serving() -> type[Serving]:

@@ -69,6 +69,8 @@ class Scheduler:
         self._sampler = SandboxSampler(self._sampled, clock=clock, interval=_SAMPLING)
         self._samples: list[tuple[str, int, float, Usage]] = []
         self._sampled_at: dict[tuple[str, int], float] = {}
+        #: Set once an attempt has begun, or was taken over, in this process.
+        self.begun = asyncio.Event()
         self.meters = AttemptMeters()
         self._around = Surroundings(store, self.pool, self._sampler, clock, self.meters)
         self._gates: dict[str, Gate] = {}
@@ -340,6 +342,7 @@ class Scheduler:
         else:
             run = AttemptRun(self._around, gate, evaluation, adopted=adopted)
             self._runs[run.key] = run
+            self.begun.set()
             carried = self._carry(run)
         task = asyncio.create_task(carried, name=f"attempt-{evaluation.short_id}")
         self._tasks.add(task)

@@ -161,6 +161,11 @@ class LocalBox:
         """Returns once this process runs the queue; never where it was not opened to work."""
         await (self._worker.working if self._worker else asyncio.Event()).wait()
 
+    async def attempt_begun(self) -> None:
+        """Returns once an attempt runs in this process; never where it was not opened to work."""
+        await self.work_begun()
+        await (scheduler.begun if (scheduler := self._scheduler) else asyncio.Event()).wait()
+
     @property
     def running_here(self) -> int:
         """How many attempts this process supervises."""
