@@ -136,7 +136,7 @@ def cli(
         from evalbox.cli.tui import show_screen
 
         session = context.ensure_object(Session)
-        return show_screen(session, ascii=ascii, mouse=not no_mouse, read_only=read_only)
+        return show_screen(session, plain=ascii, mouse=not no_mouse, read_only=read_only)
     if ascii or no_mouse or read_only:
         raise click.UsageError("The screen needs a terminal for its input and output.")
     click.echo(context.get_help())

@@ -34,17 +34,17 @@ _LOOK = 0.05
 def show_screen(
     session: Session,
     *,
-    ascii: bool,
+    plain: bool,
     mouse: bool,
-    read_only: bool,  # noqa: A002 - as the flag
+    read_only: bool,
 ) -> int:
-    """Shows the box of the settings until the screen is left."""
+    """Shows the box of the settings until the screen is left. ``plain``: in ASCII."""
     if problem := hindrance(os.environ):
         raise click.UsageError(problem)
     _keep_log_off_screen(session)
     settings = session.settings
     wanted = Options(
-        ascii=ascii, mouse=mouse, read_only=read_only, colour=session.colour is not False
+        ascii=plain, mouse=mouse, read_only=read_only, colour=session.colour is not False
     )
     options = prepare(os.environ, wanted)
 
