@@ -25,7 +25,6 @@ class Glyphs:
     ellipsis: str
     ascending: str
     descending: str
-    arrow: str
     limit: str
 
 
@@ -56,7 +55,6 @@ BLOCK = Glyphs(
     ellipsis="…",
     ascending="↑",
     descending="↓",
-    arrow="›",
     limit="┄",
 )
 
@@ -87,7 +85,6 @@ ASCII = Glyphs(
     ellipsis="~",
     ascending="^",
     descending="v",
-    arrow=">",
     limit="-",
 )
 

@@ -44,15 +44,18 @@ class HostScreen(Page):
         self.picture.look()
 
     def _draw(self, width: int) -> Sequence[Line]:
-        return machine(self.context.standing, self.context.glyphs, width)
+        context = self.context
+        return machine(context.standing, context.glyphs, width, where=context.where)
 
 
-def machine(standing: Standing, glyphs: Glyphs, width: int) -> list[Line]:
-    """All that is known of the machine, in lines of ``width`` cells."""
+def machine(standing: Standing, glyphs: Glyphs, width: int, *, where: str) -> list[Line]:
+    """All that is known of the machine, in lines of ``width`` cells. ``where``: how it was found."""
     host = standing.host
     if host is None:
         return [[], [(" looking at the machine", Tone.MUTED)]]
     lines: list[Line] = [[], *_box(standing, host, glyphs, width)]
+    if where:
+        lines.insert(2, _labelled("at", (steady(where), Tone.TEXT)))
     if host.latest is None:
         return [*lines, [], [(" nothing measures the machine: no process runs the queue",
                               Tone.MUTED)]]  # fmt: skip
