@@ -49,7 +49,7 @@ class HostScreen(Page):
 
 
 def machine(standing: Standing, glyphs: Glyphs, width: int, *, where: str) -> list[Line]:
-    """All that is known of the machine, in lines of ``width`` cells. ``where``: how it was found."""
+    """All that is known of the machine. ``where`` is the address or directory of its box."""
     host = standing.host
     if host is None:
         return [[], [(" looking at the machine", Tone.MUTED)]]
