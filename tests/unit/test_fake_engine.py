@@ -291,3 +291,11 @@ async def test_a_cycle_costs_microseconds():
         best = min(best, (time.perf_counter() - began) / 200)
     # Measured: 12 microseconds; the bound leaves room for coverage and a busy machine.
     assert best < 200e-6
+
+
+async def test_a_sandbox_of_another_host_is_not_one_of_this() -> None:
+    first, second = FakeEngine(), FakeEngine()
+    theirs = await first.create(Profile(image="any"), labels={})
+    await second.create(Profile(image="any"), labels={})
+    with pytest.raises(SandboxGone):
+        await second.adopt(theirs.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -122,6 +123,8 @@ class FakeHost:
 
     def __init__(self) -> None:
         self.sandboxes: dict[str, FakeState] = {}
+        # No sandbox of another process is to be taken for one of this host's.
+        self._name = secrets.token_hex(4)
         self.created = 0
         self.peak = 0
         self.runs: Counter[tuple[str, ...]] = Counter()
@@ -147,7 +150,7 @@ class FakeHost:
             for state in [state for state in self.sandboxes.values() if state.name == name]:
                 self.remove(state.id)
         self.created += 1
-        state = FakeState(f"fake-{self.created}", profile, labels, name)
+        state = FakeState(f"fake-{self._name}-{self.created}", profile, labels, name)
         self.sandboxes[state.id] = state
         self.peak = max(self.peak, len(self.sandboxes))
         return state
