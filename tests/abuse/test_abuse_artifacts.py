@@ -13,6 +13,7 @@ from terminal import REFUSED, through_pipes
 
 from evalbox.domain.limits import GIB, MIB
 from evalbox.domain.outcome import Outcome
+from evalbox.errors import InvalidInput
 
 pytestmark = [pytest.mark.gvisor, pytest.mark.asyncio(loop_scope="module")]
 
@@ -65,8 +66,13 @@ async def test_row_14_artifact_that_is_a_link(aftermath: Aftermath, target: str)
 
 async def test_row_14_what_is_not_its_own_to_give(aftermath: Aftermath) -> None:
     """Paths of the sandbox's system: whatever is kept is the sandbox's, and bounded."""
-    paths = ("/etc/shadow", "/dev/zero", "/dev/urandom", "/proc/kcore", "/proc/1/mem", "/dev")
-    ordeal = await aftermath.run(["true"], artifacts=paths)
+    for path in ("/dev/zero", "/dev/urandom", "/proc/kcore", "/proc/1/mem", "/dev"):
+        with pytest.raises(InvalidInput):
+            await aftermath.run(["true"], artifacts=(path,))
+    # By way of links the job gets there all the same.
+    script = "ln -s /dev/zero zero; ln -s /proc/1/mem mem; ln -s /dev devices"
+    paths = ("/etc/shadow", "zero", "mem", "devices")
+    ordeal = await aftermath.run(["sh", "-c", script], artifacts=paths)
     assert ordeal.outcome is Outcome.OK, ordeal
     host = Path("/etc/shadow").read_bytes()
     for path in kept(aftermath, ordeal).values():

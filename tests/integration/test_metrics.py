@@ -236,6 +236,7 @@ async def test_readiness_says_what_is_wrong(tmp_path: Path) -> None:
         engine.down = False
         await until(ready)
         await _exhaust(service)
+        await until(shut)
         answer = await client.get("http://box/readyz")
         assert answer.json()["status"] == "the store cannot be written"
 

@@ -255,7 +255,8 @@ async def test_nothing_is_lost_over_a_restart(tmp_path: Path) -> None:
     async with opened(directory, work=False, clock=clock) as box:
         (waiting,) = await box.submit([spec("true")])
         await box.cancel([waiting.id])
-    clock.advance(60)
+    # Longer than the wait after however many tries there were.
+    clock.advance(3600)
     async with receiver(port=port) as there, opened(directory, clock=clock):
         await eventually(lambda: len(there.received) == 7)
         seqs = [one.message["event"]["seq"] for one in there.received]
