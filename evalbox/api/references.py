@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated
 
 from fastapi import Depends, Path, Query
 
 from evalbox.api.context import TheBox
 from evalbox.domain.ids import LENGTH
+from evalbox.service.box import Box
 
 _Reference = Annotated[str, Path(alias="id", min_length=1, max_length=LENGTH)]
 
 
 async def _resolved(box: TheBox, reference: _Reference) -> str:
     return await box.resolve(reference)
+
+
+async def resolved(box: Box, references: Iterable[str]) -> list[str]:
+    """The full ids. Raises ``EvaluationNotFound`` and ``AmbiguousId``."""
+    return [await box.resolve(reference) for reference in references]
 
 
 #: The full id that stands in the path as ``{id}``.

@@ -11,16 +11,15 @@ from evalbox.api.auth import requires
 from evalbox.api.context import TheBox, TheContext
 from evalbox.api.models import EvaluationBody, EvaluationsBody, IdsBody, PriorityName
 from evalbox.api.moments import moment
-from evalbox.api.paging import Cursor, Limit, Page
-from evalbox.api.references import AttemptNumber, EvaluationId
+from evalbox.api.paging import Cursor, Limit, Page, page
+from evalbox.api.references import AttemptNumber, EvaluationId, resolved
 from evalbox.api.specification import specification
 from evalbox.domain.access import Scope
-from evalbox.domain.evaluation import Evaluation, Priority
+from evalbox.domain.evaluation import Priority
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import FINAL, State
 from evalbox.errors import InvalidInput
-from evalbox.service.box import Box
 from evalbox.wire import document
 from evalbox.wire.shapes import (
     AttemptDocument,
@@ -73,7 +72,7 @@ async def create_evaluations(
         key = None if own else f"{idempotency_key}/{number}"
         specs.append(await specification(item, context.box, now=now, idempotency_key=key))
     made = await context.box.submit(specs)
-    return {"items": [document.evaluation(item) for item in made], "next": None}
+    return page(made)
 
 
 async def _filter(
@@ -116,36 +115,25 @@ async def list_evaluations(
 ) -> Page[EvaluationDocument]:
     """Evaluations, the newest first."""
     found = await box.list(query, limit=limit, after=cursor)
-    return {
-        "items": [document.evaluation(item) for item in found],
-        "next": found[-1].id if len(found) == limit else None,
-    }
-
-
-async def _resolved(box: Box, references: list[str]) -> list[str]:
-    return [await box.resolve(reference) for reference in references]
-
-
-def _page(found: list[Evaluation]) -> Page[EvaluationDocument]:
-    return {"items": [document.evaluation(item) for item in found], "next": None}
+    return page(found, limit)
 
 
 @router.post("/cancel", dependencies=SUBMIT)
 async def cancel_evaluations(body: IdsBody, box: TheBox) -> Page[EvaluationDocument]:
     """Cancels all of them, or none where one has ended."""
-    return _page(list(await box.cancel(await _resolved(box, body.ids))))
+    return page(await box.cancel(await resolved(box, body.ids)))
 
 
 @router.post("/retry", dependencies=SUBMIT)
 async def retry_evaluations(body: IdsBody, box: TheBox) -> Page[EvaluationDocument]:
     """Queues all of them again, or none where one has not ended."""
-    return _page(list(await box.retry(await _resolved(box, body.ids))))
+    return page(await box.retry(await resolved(box, body.ids)))
 
 
 @router.post("/delete", status_code=204, dependencies=SUBMIT)
 async def delete_evaluations(body: IdsBody, box: TheBox) -> None:
     """Removes all of them with their files, or none where one has not ended."""
-    await box.remove(await _resolved(box, body.ids))
+    await box.remove(await resolved(box, body.ids))
 
 
 @router.get("/{id}", dependencies=READ)

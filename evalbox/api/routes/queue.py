@@ -7,7 +7,8 @@ from fastapi import APIRouter
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox
 from evalbox.api.models import IdsBody, SlotsBody
-from evalbox.api.paging import Cursor, Limit, Page
+from evalbox.api.paging import Cursor, Limit, Page, page
+from evalbox.api.references import resolved
 from evalbox.domain.access import Scope
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import State
@@ -52,14 +53,10 @@ async def list_dead(
     """Dead letters: evaluations that the box itself failed to run, however often it tried."""
     query = EvaluationFilter(states=frozenset({State.DEAD}))
     found = await box.list(query, limit=limit, after=cursor)
-    return {
-        "items": [document.evaluation(item) for item in found],
-        "next": found[-1].id if len(found) == limit else None,
-    }
+    return page(found, limit)
 
 
 @router.post("/dead/requeue", dependencies=SUBMIT)
 async def requeue_dead(body: IdsBody, box: TheBox) -> Page[EvaluationDocument]:
     """Queues dead letters again, with a fresh budget of retries."""
-    ids = [await box.resolve(reference) for reference in body.ids]
-    return {"items": [document.evaluation(one) for one in await box.retry(ids)], "next": None}
+    return page(await box.retry(await resolved(box, body.ids)))
