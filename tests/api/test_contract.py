@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -42,7 +44,19 @@ class Seeded:
 
 @pytest.fixture(scope="module")
 def box(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Seeded]:
-    directory = tmp_path_factory.mktemp("contract") / "box"
+    with _seeded(tmp_path_factory.mktemp("contract") / "box") as made:
+        yield made
+
+
+@pytest.fixture
+def box_of_its_own(tmp_path: Path) -> Iterator[Seeded]:
+    """For who may remove what others count on."""
+    with _seeded(tmp_path / "box") as made:
+        yield made
+
+
+@contextmanager
+def _seeded(directory: Path) -> Iterator[Seeded]:
     with pytest.MonkeyPatch.context() as patch:
         # Wrong keys are a part of what is tried.
         patch.setattr(throttle, "UNKNOWN_RATE", float(MANY))
@@ -87,15 +101,15 @@ def test_every_operation_on_what_exists_keeps_its_word(
     box.call(case)
 
 
-def test_every_operation_keeps_its_word_after_others(box: Seeded) -> None:
+def test_every_operation_keeps_its_word_after_others(box_of_its_own: Seeded) -> None:
     # Its own key is among what it would revoke.
     lasting = schema.exclude(path_regex="/keys/")
 
     class Machine(lasting.as_state_machine()):  # type: ignore[misc]
         def get_call_kwargs(self, case: schemathesis.Case) -> dict[str, Any]:
             return {
-                "base_url": box.standing.url,
-                "headers": box.standing.headers,
+                "base_url": box_of_its_own.standing.url,
+                "headers": box_of_its_own.standing.headers,
                 "timeout": 20,
             }
 

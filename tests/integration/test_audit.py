@@ -100,7 +100,7 @@ READS = {
     *("get", "list", "attempts", "samples", "output", "wait", "resolve", "explain", "artifacts"),
     *("read_artifact", "batches", "batch", "queue", "events", "last_seq", "host", "diagnose"),
     *("require_engine", "open", "close", "running_here", "images", "keys", "audit"),
-    *("work_begun", "stop_working", "sandboxes", "webhooks"),
+    *("work_begun", "attempt_begun", "stop_working", "sandboxes", "webhooks"),
     *("keys.list", "audit.list", "audit.verify", "images.list", "images.get"),
     *("webhooks.list", "webhooks.get", "webhooks.deliveries", "webhooks.alerts"),
     # What run does is done by exec.

@@ -348,8 +348,8 @@ def test_its_own_callbacks_cannot_wait_for_it(tmp_path: Path) -> None:
         except InvalidInput as error:
             told.append(error)
 
-    box = Box(data_dir=tmp_path / "box", on_note=note, **CALM)
+    box = Box(data_dir=tmp_path / "box", engine="process", on_note=note, **CALM)
     with box:
-        pass
+        box.submit(["true"]).wait(30)
     assert told
     assert "callbacks" in str(told[0])
