@@ -350,6 +350,6 @@ def test_its_own_callbacks_cannot_wait_for_it(tmp_path: Path) -> None:
 
     box = Box(data_dir=tmp_path / "box", engine="process", on_note=note, **CALM)
     with box:
-        box.submit(["true"]).wait(30)
+        box.submit(command=["true"]).wait(30)
     assert told
     assert "callbacks" in str(told[0])
