@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,19 @@ class Usage:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """How an attempt ended, and why, in words. ``exit_code`` is None where nothing exited."""
+    """How an attempt ended, and why, in words. ``exit_code`` is None where nothing exited.
+
+    ``error`` is the line of its output that tells best what went wrong, cleaned of what a terminal
+    would obey; empty where nothing went wrong or nothing was said.
+    """
 
     outcome: Outcome
     exit_code: int | None = None
     signal: int | None = None
     reason: str = ""
     oom_killed: bool = False
+    error: str = ""
+    score: Score | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from evalbox.domain.ids import short
 from evalbox.domain.limits import Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.retry import RetryPolicy
+from evalbox.domain.score import Score
 from evalbox.domain.state import State
 
 
@@ -51,7 +52,8 @@ class EvaluationSpec:
     after it ends; ``not_before`` seconds since 1970; ``user`` is ``uid:gid`` or a name that the
     sandbox resolves. ``idempotency_key``: a second submission with the same key gives the first
     one's evaluation. ``trace`` is the W3C traceparent of what asked for it, if that is traced; it
-    makes no difference to what is asked for.
+    makes no difference to what is asked for. ``score`` is the path, absolute or beneath
+    ``workdir``, of the file that holds the score at the end.
     """
 
     name: str
@@ -74,6 +76,7 @@ class EvaluationSpec:
     batch: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     idempotency_key: str | None = None
+    score: str | None = None
     trace: str = field(default="", compare=False)
 
 
@@ -82,7 +85,8 @@ class Evaluation:
     """An evaluation as the store has it. Times are seconds since 1970.
 
     ``attempts`` counts those begun; ``failures`` and ``infra_failures`` those of the current retry
-    budget. ``outcome``, ``exit_code`` and ``reason`` are the last ended attempt's.
+    budget. ``outcome``, ``exit_code``, ``reason``, ``error`` and ``score`` are the last ended
+    attempt's.
     """
 
     id: str
@@ -100,6 +104,8 @@ class Evaluation:
     started_at: float | None = None
     finished_at: float | None = None
     cancel_requested: bool = False
+    error: str = ""
+    score: Score | None = None
 
     @property
     def short_id(self) -> str:

@@ -11,16 +11,18 @@ from pathlib import Path
 from typing import Protocol
 
 from evalbox.domain.access import ApiKey, Scope
+from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.audit import AuditEntry, AuditReport
 from evalbox.domain.batch import Batch
 from evalbox.domain.check import Check
-from evalbox.domain.evaluation import Evaluation, EvaluationSpec
+from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.sandbox import ExecSpec
 from evalbox.service.images import Images
-from evalbox.service.sandbox_box import Sandboxes
+from evalbox.service.sandbox_box import Sandboxes, SandboxExec
 from evalbox.service.webhooks import Webhooks
 
 
@@ -113,6 +115,21 @@ class Box(Protocol):
     async def retry(self, ids: Sequence[str]) -> Sequence[Evaluation]: ...
 
     async def remove(self, ids: Sequence[str]) -> None: ...
+
+    async def prioritize(self, ids: Sequence[str], priority: Priority) -> Sequence[Evaluation]:
+        """Puts what waits elsewhere in the line, all or none. Raises ``InvalidTransition``."""
+        ...
+
+    async def activity(self) -> Sequence[Activity]:
+        """What the attempts under way are at, the oldest evaluation first."""
+        ...
+
+    async def shell(self, evaluation_id: str, spec: ExecSpec) -> SandboxExec:
+        """A program beside the job in its sandbox, to look into it.
+
+        Raises ``InvalidTransition`` where it does not run.
+        """
+        ...
 
     async def explain(self, evaluation_id: str) -> str:
         """In words, why it waits, or how it stands."""

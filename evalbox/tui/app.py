@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 from typing import ClassVar
 
 from textual.app import App
@@ -22,19 +23,11 @@ from evalbox.tui.model.book import Book
 from evalbox.tui.model.keeper import Keeper
 from evalbox.tui.model.standing import Standing
 from evalbox.tui.screens.choice import Answer, Choice
-from evalbox.tui.screens.evaluations import EvaluationsScreen
 from evalbox.tui.screens.help import Help
-from evalbox.tui.screens.host import HostScreen
 from evalbox.tui.screens.page import PAGES, Page
 from evalbox.tui.screens.palette import Palette, commands
-from evalbox.tui.screens.queue import QueueScreen
 from evalbox.tui.wording import count
 
-_SCREENS: dict[str, Callable[[Context], Page]] = {
-    "Evaluations": EvaluationsScreen,
-    "Queue": QueueScreen,
-    "Host": HostScreen,
-}
 _KEYS = {"escape": "esc", "delete": "del", "pageup": "pgup", "pagedown": "pgdn"}
 
 
@@ -95,8 +88,8 @@ class MissionControl(App[Ending]):
             interval=options.interval,
             on_change=self._look_soon,
         )
-        for name, screen in _SCREENS.items():
-            self.add_mode(name, lambda screen=screen: screen(self.context))  # type: ignore[misc]
+        for name in PAGES:
+            self.add_mode(name, partial(_page, name, self.context))
         self._looking = False
 
     def on_mount(self) -> None:
@@ -180,6 +173,13 @@ class MissionControl(App[Ending]):
 
     def get_default_screen(self) -> Screen[None]:
         return Screen(id="blank")
+
+
+def _page(name: str, context: Context) -> Page:
+    """Loaded when it is first gone to, since the first screen is to be seen at once."""
+    module = import_module(f"evalbox.tui.screens.{name.lower()}")
+    page: Page = getattr(module, f"{name}Screen")(context)
+    return page
 
 
 def _leaving(standing: Standing) -> Choice[Ending]:

@@ -21,7 +21,16 @@ T = TypeVar("T")
 Work = Callable[[], Awaitable[None]]
 
 #: The screens that have a digit, in their order.
-PAGES = ("Evaluations", "Queue", "Host")
+PAGES = (
+    "Evaluations",
+    "Queue",
+    "Batches",
+    "Failures",
+    "Host",
+    "Events",
+    "Images",
+    "Tasks",
+)
 
 
 class Page(Screen[None]):

@@ -1,0 +1,39 @@
+"""What an attempt was worth."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ScoreKind(StrEnum):
+    """``MANUAL``: a person has yet to say. ``INVALID``: what was to be the score is none."""
+
+    NUMBER = "number"
+    MANUAL = "manual"
+    INVALID = "invalid"
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreCheck:
+    """One thing that was looked at. None where it has no verdict, or no value, of its own."""
+
+    name: str
+    passed: bool | None = None
+    value: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """``value`` is finite, in any range, and set for a ``NUMBER`` alone.
+
+    ``raw`` is the text that it was read from, as far as it is kept; ``reason`` says of an
+    ``INVALID`` one what is wrong with it.
+    """
+
+    kind: ScoreKind
+    value: float | None = None
+    reason: str = ""
+    raw: str = ""
+    checks: tuple[ScoreCheck, ...] = ()
