@@ -5,11 +5,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from evalbox.domain.evaluation import Priority
 from evalbox.tui.model.row import Row
+
+#: Gives the text of a row in which a word is looked for.
+Text = Callable[[Any], str]
 
 _FIELDS: dict[str, Callable[[Row], str]] = {
     "state": lambda row: row.state,
@@ -36,12 +40,12 @@ def _anywhere(row: Row) -> str:
 class Term:
     """``plain`` is what to look for where that is no more than a word in small letters."""
 
-    text: Callable[[Row], str]
+    text: Text
     pattern: re.Pattern[str]
     inverse: bool
     plain: str = ""
 
-    def holds(self, row: Row) -> bool:
+    def holds(self, row: object) -> bool:
         if self.plain:
             found = self.plain in self.text(row).lower()
         else:
@@ -57,20 +61,24 @@ class Query:
     terms: Sequence[Term] = ()
     problem: str = ""
 
-    def holds(self, row: Row) -> bool:
+    def holds(self, row: object) -> bool:
         return all(term.holds(row) for term in self.terms)
 
 
 EVERYTHING = Query("")
 
 
-def parse(source: str) -> Query:
-    """Never fails: what is being typed is often half of something."""
+def parse(source: str, fields: Mapping[str, Text] = _FIELDS, anywhere: Text = _anywhere) -> Query:
+    """Never fails: what is being typed is often half of something.
+
+    ``fields`` are those of the rows, by default of evaluations; words without one are looked for
+    ``anywhere``.
+    """
     terms, problems = [], []
     for word in source.split():
         inverse = word.startswith("!")
         body = word[1:] if inverse else word
-        text, body = _field(body)
+        text, body = _field(body, fields, anywhere)
         if not body:
             continue
         pattern, problem = _compiled(body)
@@ -81,11 +89,11 @@ def parse(source: str) -> Query:
     return Query(source, tuple(terms), problems[0] if problems else "")
 
 
-def _field(word: str) -> tuple[Callable[[Row], str], str]:
+def _field(word: str, fields: Mapping[str, Text], anywhere: Text) -> tuple[Text, str]:
     name, colon, value = word.partition(":")
-    if colon and name.lower() in _FIELDS:
-        return _FIELDS[name.lower()], value
-    return _anywhere, word
+    if colon and name.lower() in fields:
+        return fields[name.lower()], value
+    return anywhere, word
 
 
 def _compiled(body: str) -> tuple[re.Pattern[str], str]:

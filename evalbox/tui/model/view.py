@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -24,7 +24,7 @@ class Order:
     """``name`` is the column's; ``key`` gives what rows are ordered by."""
 
     name: str
-    key: Callable[[Row], Any]
+    key: Callable[[Any], Any]
     falling: bool = False
 
 
@@ -49,6 +49,11 @@ class View:
         self.rows: list[Row] = []
         self._seen: tuple[int, Query, Order | None] | None = None
         self._due = 0.0
+
+    @property
+    def every(self) -> Sequence[Row]:
+        """All that the book has, whether it is wanted or not."""
+        return self._book.rows
 
     @property
     def whole(self) -> bool:

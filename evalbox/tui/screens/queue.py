@@ -88,7 +88,7 @@ class QueueScreen(Listing):
 
     async def _explain(self, evaluation_id: str) -> None:
         self._why = await self.context.box.explain(evaluation_id)
-        self._show()
+        self.show_rows()
 
     def action_dead(self) -> None:
         self._dead = not self._dead
@@ -96,7 +96,7 @@ class QueueScreen(Listing):
         self.view.query = query
         self._why = ""
         self.table.action_top()
-        self._renew()
+        self.renew()
 
     def action_pause(self) -> None:
         queue = self.context.standing.queue
