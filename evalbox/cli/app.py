@@ -42,6 +42,7 @@ COMMANDS = {
         "batch": ("evalbox.cli.batch", "See and steer groups of evaluations."),
         "queue": ("evalbox.cli.queue", "See, pause, resume or resize the queue."),
         "rm": ("evalbox.cli.control", "Remove evaluations that have ended, with their files."),
+        "tasks": ("evalbox.cli.tasks", "List what can be run."),
         "images": ("evalbox.cli.images", "List, build, load, pull and remove images."),
         "backup": ("evalbox.cli.backup", "Write everything into one file, while it is in use."),
         "restore": ("evalbox.cli.backup", "Bring a backup back into an empty data directory."),
@@ -53,6 +54,7 @@ COMMANDS = {
         ),
     },
     "Set up": {
+        "demo": ("evalbox.cli.demo", "Show a box full of made-up evaluations; needs no Docker."),
         "doctor": ("evalbox.cli.doctor", "Check this machine, with the remedy for what is wrong."),
         "bench": (
             "evalbox.cli.bench",
@@ -134,9 +136,10 @@ def cli(
 
     if Terminal.of_this_process() is not None:
         from evalbox.cli.tui import show_screen
+        from evalbox.tui.environment import Options
 
         session = context.ensure_object(Session)
-        return show_screen(session, plain=ascii, mouse=not no_mouse, read_only=read_only)
+        return show_screen(session, Options(ascii=ascii, mouse=not no_mouse, read_only=read_only))
     if ascii or no_mouse or read_only:
         raise click.UsageError("The screen needs a terminal for its input and output.")
     click.echo(context.get_help())

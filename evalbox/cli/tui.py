@@ -7,7 +7,6 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ import click
 from evalbox.cli.session import Session
 from evalbox.tui.ending import Ending
 from evalbox.tui.environment import Options, hindrance, prepare
-from evalbox.tui.running import Sitting
+from evalbox.tui.running import Note, Open, Sitting
 
 if TYPE_CHECKING:
     from evalbox.config.settings import Settings
@@ -31,29 +30,20 @@ _PATIENCE = 15.0
 _LOOK = 0.05
 
 
-def show_screen(
-    session: Session,
-    *,
-    plain: bool,
-    mouse: bool,
-    read_only: bool,
-) -> int:
-    """Shows the box of the settings until the screen is left. ``plain``: in ASCII."""
+def show_screen(session: Session, wanted: Options, opening: Open | None = None) -> int:
+    """Shows the box of the settings, or what ``opening`` gives, until the screen is left."""
     if problem := hindrance(os.environ):
         raise click.UsageError(problem)
     _keep_log_off_screen(session)
     settings = session.settings
-    wanted = Options(
-        ascii=plain, mouse=mouse, read_only=read_only, colour=session.colour is not False
-    )
-    options = prepare(os.environ, wanted)
+    options = prepare(os.environ, replace(wanted, colour=session.colour is not False))
 
-    def opening(note: Callable[[str], None]) -> AbstractAsyncContextManager[Box]:
+    def of_settings(note: Note) -> AbstractAsyncContextManager[Box]:
         # Who only looks runs nothing.
-        return session.box(work=not read_only, warm=settings.warm, on_note=note)
+        return session.box(work=not options.read_only, warm=settings.warm, on_note=note)
 
     sitting = Sitting(
-        opening,
+        opening or of_settings,
         options,
         where=settings.url or str(settings.data_dir),
         drain=settings.drain,

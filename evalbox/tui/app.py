@@ -150,6 +150,9 @@ class MissionControl(App[Ending]):
         """Asks where this process runs what would be touched by it."""
         if isinstance(self.screen, Choice):
             return
+        if self.context.options.passing:
+            self.exit(Ending.QUIT)
+            return
         try:
             queue = await self.context.box.queue()
         except EvalboxError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 #: For a link on which every byte and every frame counts.
 _OVER_SSH = {
@@ -20,12 +20,14 @@ _LOOK_NEAR, _LOOK_OVER_SSH = 0.5, 1.0
 class Options:
     """How the terminal is used.
 
+    ``passing``: the box ends with the screen, and nothing of it is kept.
     ``interval`` is seconds between two looks at what changed. ``theme`` is ``dark`` or ``light``.
     """
 
     ascii: bool = False
     mouse: bool = True
     read_only: bool = False
+    passing: bool = False
     colour: bool = True
     theme: str = "dark"
     interval: float = _LOOK_NEAR
@@ -52,12 +54,10 @@ def prepare(environ: MutableMapping[str, str], options: Options) -> Options:
     environ.pop("NO_COLOR", None)
     if plain:
         environ["NO_COLOR"] = "1"
-    return Options(
+    return replace(
+        options,
         ascii=options.ascii or not _speaks_utf8(environ),
-        mouse=options.mouse,
-        read_only=options.read_only,
         colour=not plain,
-        theme=options.theme,
         interval=_LOOK_OVER_SSH if far else options.interval,
     )
 

@@ -96,7 +96,7 @@ class Sitting:
             case Ending.STOP:
                 self._stop.set()
                 closing.reschedule(asyncio.get_running_loop().time() + self._drain)
-            case Ending.GONE if (await box.queue()).here:
+            case Ending.GONE if not self._options.passing and (await box.queue()).here:
                 await self._until_done(box)
             case _:
                 pass
