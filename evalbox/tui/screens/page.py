@@ -12,6 +12,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from evalbox.errors import EvalboxError
+from evalbox.tui.clipboard import copy
 from evalbox.tui.context import Context
 from evalbox.tui.theme import Surface, Tone
 from evalbox.tui.widgets import bars
@@ -122,6 +123,14 @@ class Page(Screen[None]):
     def tell_error(self, error: EvalboxError) -> None:
         text = f"{error.message}\n{error.hint}" if error.hint else error.message
         self.notify(text, severity="error", markup=False, timeout=10)
+
+    def copy(self, text: str) -> None:
+        """Into the clipboard; where it is then is told."""
+        self.begin(partial(self._copied, text))
+
+    async def _copied(self, text: str) -> None:
+        driver = self.app._driver
+        self.tell(await copy(text, driver.write if driver is not None else lambda _: None))
 
     def ask(self, screen: Screen[T], answered: Callable[[T], None]) -> None:
         """Shows a dialog; ``answered`` gets what it gives, unless that is nothing."""

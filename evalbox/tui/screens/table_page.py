@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
 from typing import ClassVar, Generic
 
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 from textual.widgets import Input
 
-from evalbox.tui.clipboard import copy
 from evalbox.tui.context import Context
 from evalbox.tui.model.few import Found
 from evalbox.tui.model.query import Query, parse
@@ -234,12 +232,7 @@ class TablePage(Page, Generic[R]):
 
     def action_copy(self) -> None:
         if rows := self.chosen():
-            self.begin(partial(self._copy, "\n".join(self.copied(row) for row in rows)))
-
-    async def _copy(self, text: str) -> None:
-        driver = self.app._driver
-        where = await copy(text, driver.write if driver is not None else lambda _: None)
-        self.tell(where)
+            self.copy("\n".join(self.copied(row) for row in rows))
 
     def on_table_moved(self, event: Table.Moved) -> None:
         event.stop()

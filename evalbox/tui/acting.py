@@ -1,0 +1,220 @@
+"""What can be done to evaluations, the same wherever they are shown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+
+from evalbox.domain.evaluation import Priority
+from evalbox.domain.state import State
+from evalbox.service.box import Box
+from evalbox.tui.model.row import Row
+from evalbox.tui.screens.choice import Answer, Choice, confirm
+from evalbox.tui.screens.page import Page
+from evalbox.tui.wording import count
+from evalbox.wire import document
+
+#: Evaluations that a question names; that are copied whole; ids in one request.
+_NAMED, _PASTED, _AT_ONCE = 8, 100, 1000
+
+Fits = Callable[[Row], bool]
+Do = Callable[[Sequence[str]], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """``question`` asks before it with a ``{}`` for what it is done to; ``done`` tells of it.
+
+    ``nothing`` is told where it ``fits`` none. ``lightly``: one by itself is not asked about.
+    """
+
+    fits: Fits
+    nothing: str
+    question: str
+    yes: str
+    done: str
+    do: Callable[[Box], Do]
+    lightly: bool = False
+
+
+CANCEL = Deed(
+    lambda row: not row.over, "nothing to cancel: it has ended",
+    "Cancel {}?", "cancel", "asked to cancel", lambda box: box.cancel,
+)  # fmt: skip
+RETRY = Deed(
+    lambda row: row.over, "nothing to try again: it has not ended",
+    "Queue {} again?", "queue again", "queued again", lambda box: box.retry, lightly=True,
+)  # fmt: skip
+REMOVE = Deed(
+    lambda row: row.over, "nothing to remove: it has not ended",
+    "Remove {}, with output and artifacts?", "remove", "removed", lambda box: box.remove,
+)  # fmt: skip
+
+_PRIORITIES = {
+    Priority.HIGH: "before all others",
+    Priority.NORMAL: "by age",
+    Priority.LOW: "when nothing else waits",
+}
+
+
+def _waits(row: Row) -> bool:
+    return row.state is State.QUEUED
+
+
+class Acting(Page):
+    """``chosen`` says to which evaluations things are done, newest first."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("x", "cancel", "cancel", id="evaluation.cancel", tooltip="Cancel"),
+        Binding("r", "retry", "retry", id="evaluation.retry",
+                tooltip="Queue again, dead ones too"),
+        Binding("P", "prioritize", "priority", show=False, id="evaluation.prioritize",
+                tooltip="Put elsewhere in the queue"),
+        Binding("left_square_bracket", "hasten(-1)", "sooner", show=False,
+                id="evaluation.sooner", tooltip="Raise its priority"),
+        Binding("right_square_bracket", "hasten(1)", "later", show=False,
+                id="evaluation.later", tooltip="Lower its priority"),
+        Binding("ctrl+z", "undo", "undo", show=False, id="evaluation.undo",
+                tooltip="Take the last change of a priority back"),
+        Binding("D", "remove", "remove", id="evaluation.remove", tooltip="Remove, with its files"),
+        Binding("delete", "remove", "remove", show=False, id="evaluation.remove_too",
+                tooltip="Remove, with its files"),
+        Binding("y", "copy", "copy id", id="evaluation.copy", tooltip="Copy the id"),
+        Binding("Y", "copy_json", "copy JSON", show=False, id="evaluation.copy_json",
+                tooltip="Copy it as JSON"),
+    ]  # fmt: skip
+    CHANGING: ClassVar[frozenset[str]] = frozenset(
+        {"cancel", "retry", "remove", "prioritize", "hasten", "undo"}
+    )
+
+    #: What takes the last change of priorities back.
+    _before: dict[Priority, list[str]] = {}  # noqa: RUF012 - replaced, never changed
+
+    def chosen(self) -> Sequence[Row]:
+        raise NotImplementedError
+
+    def acted(self) -> None:
+        """Something was done to them."""
+
+    # --- what is done to many alike ---
+
+    def action_cancel(self) -> None:
+        self._act(CANCEL)
+
+    def action_retry(self) -> None:
+        self._act(RETRY)
+
+    def action_remove(self) -> None:
+        self._act(REMOVE)
+
+    def _act(self, deed: Deed) -> None:
+        rows = [row for row in self.chosen() if deed.fits(row)]
+        if not rows:
+            self.tell(deed.nothing)
+            return
+        work = partial(self._do, rows, deed.do(self.context.box), deed.done)
+        if deed.lightly and len(rows) == 1:
+            self.begin(work)
+            return
+
+        def answered(sure: bool) -> None:
+            if sure:
+                self.begin(work)
+
+        question = deed.question.format(count(len(rows), "evaluation"))
+        self.ask(confirm(question, detail=named(rows), yes=deed.yes), answered)
+
+    async def _do(self, rows: Sequence[Row], do: Do, done: str) -> None:
+        ids = [row.id for row in rows]
+        for start in range(0, len(ids), _AT_ONCE):
+            await do(ids[start : start + _AT_ONCE])
+        self.tell(f"{count(len(rows), 'evaluation')} {done}")
+        self.acted()
+
+    # --- priorities ---
+
+    def action_prioritize(self) -> None:
+        if not (rows := self._waiting()):
+            return
+        answers = [
+            Answer(priority.name[0].lower(), priority.name.lower(), priority, detail)
+            for priority, detail in _PRIORITIES.items()
+        ]
+
+        def answered(priority: Priority) -> None:
+            self._prioritize({priority: [row.id for row in rows]}, rows)
+
+        question = f"Priority of {count(len(rows), 'evaluation')}:"
+        self.ask(Choice(question, answers, detail=named(rows)), answered)
+
+    def action_hasten(self, by: int) -> None:
+        """``by`` -1 is sooner, 1 is later; what is at the end of the scale stays there."""
+        wanted: dict[Priority, list[str]] = {}
+        rows = self._waiting()
+        for row in rows:
+            priority = Priority(min(max(row.priority + by, Priority.HIGH), Priority.LOW))
+            if priority != row.priority:
+                wanted.setdefault(priority, []).append(row.id)
+        if wanted:
+            self._prioritize(wanted, rows)
+        elif rows:
+            self.tell("already first" if by < 0 else "already last")
+
+    def _waiting(self) -> list[Row]:
+        rows = [row for row in self.chosen() if _waits(row)]
+        if not rows:
+            self.tell("it does not wait, so its priority makes no difference")
+        return rows
+
+    def _prioritize(self, wanted: dict[Priority, list[str]], rows: Sequence[Row]) -> None:
+        before: dict[Priority, list[str]] = {}
+        for row in rows:
+            before.setdefault(Priority(row.priority), []).append(row.id)
+        self.begin(partial(self._reprioritize, wanted, before))
+
+    async def _reprioritize(
+        self, wanted: dict[Priority, list[str]], before: dict[Priority, list[str]]
+    ) -> None:
+        for priority, ids in wanted.items():
+            for start in range(0, len(ids), _AT_ONCE):
+                await self.context.box.prioritize(ids[start : start + _AT_ONCE], priority)
+        self._before = before
+        names = [f"{len(ids):,} {priority.name.lower()}" for priority, ids in wanted.items()]
+        self.tell(f"priority: {', '.join(names)}" + ("  (undo takes it back)" if before else ""))
+        self.look()
+
+    def action_undo(self) -> None:
+        before, self._before = self._before, {}
+        if before:
+            self.begin(partial(self._reprioritize, before, {}))
+        else:
+            self.tell("nothing to take back")
+
+    # --- taking it elsewhere ---
+
+    def action_copy(self) -> None:
+        if rows := self.chosen():
+            self.copy("\n".join(row.id for row in rows))
+
+    def action_copy_json(self) -> None:
+        if rows := self.chosen():
+            self.begin(partial(self._copy_json, [row.id for row in rows]))
+
+    async def _copy_json(self, ids: Sequence[str]) -> None:
+        """One document, or a list of the first; more is an export, not something to paste."""
+        found = [document.evaluation(await self.context.box.get(one)) for one in ids[:_PASTED]]
+        shown = found[0] if len(found) == 1 else found
+        self.copy(json.dumps(shown, indent=2, ensure_ascii=False))
+
+
+def named(rows: Sequence[Row]) -> list[str]:
+    """The first of them by name, as a question shows them."""
+    lines = [f"{row.short_id}  {row.name}" for row in rows[:_NAMED]]
+    if len(rows) > _NAMED:
+        lines.append(f"and {len(rows) - _NAMED:,} more")
+    return lines
