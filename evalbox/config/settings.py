@@ -32,6 +32,7 @@ class Settings:
 
     ``data_dir``: where the database, outputs and artifacts are.
     ``engine``, ``image``: used where an evaluation names none.
+    ``task_dirs``: directories in which tasks are looked for, parted as in ``PATH``; a list in TOML.
     ``slots``: how many evaluations run at once (default: one for each core, at least 2).
     ``warm``: how many sandboxes of the profile used last wait, started, for their command.
     ``sandboxes``: how many sandboxes are kept at once for ``evalbox sandbox``.
@@ -57,6 +58,7 @@ class Settings:
     data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("evalbox")))
     engine: str = "gvisor"
     image: str = "evalbox/base:latest"
+    task_dirs: tuple[Path, ...] = ()
     slots: int = field(default_factory=_default_slots)
     warm: int = 2
     sandboxes: int = 16
@@ -173,6 +175,11 @@ def _size(value: Any) -> int:
     return value if isinstance(value, int) else parse_size(str(value))
 
 
+def _paths(value: Any) -> tuple[Path, ...]:
+    given = value.split(os.pathsep) if isinstance(value, str) else value
+    return tuple(Path(one).expanduser().absolute() for one in given if one)
+
+
 def _flag(value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -201,6 +208,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "data_dir": lambda value: Path(value).expanduser().absolute(),
     "engine": str,
     "image": str,
+    "task_dirs": _paths,
     "slots": _whole(1, 1024),
     "warm": _whole(0, 256),
     "sandboxes": _whole(0, 1024),

@@ -6,6 +6,7 @@ stores the content of a file (``Box.upload``), so that nothing is stored for a t
 
 from __future__ import annotations
 
+import os
 import stat
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from evalbox.errors import FileMissing, InvalidInput
 #: Stores the content of a file; gives its blob (SHA-256, hex) and its size in bytes.
 Upload = Callable[[Path | bytes], Awaitable[tuple[str, int]]]
 
+_BEGINNING = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NAME_LENGTH = 80
 _PLACES_OF_PIPES = ("/dev/fd/", "/proc/self/fd/", "/dev/stdin")
 
 
@@ -49,6 +52,24 @@ class Task:
         return tuple([await file.upload(upload) for file in self.files])
 
 
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a list says of a task: the ``language`` it is written in, and what it does in one line.
+
+    Both come from the task itself, and may be empty.
+    """
+
+    language: str = ""
+    summary: str = ""
+
+
+def command_task(command: Sequence[str]) -> Task:
+    """The task of running a program that is in the image. Raises ``InvalidInput`` for none."""
+    if not command:
+        raise InvalidInput("command: is empty", field="command")
+    return Task(name=command[0][:_NAME_LENGTH], kind="command", command=tuple(command))
+
+
 class TaskFormat(Protocol):
     """One kind of task, such as a script."""
 
@@ -59,9 +80,31 @@ class TaskFormat(Protocol):
         """Whether ``path`` is to be read by this format; looks at its kind and name only."""
         ...
 
+    def describe(self, path: Path) -> Description | None:
+        """For a list of what is there: reads the beginning only, and follows no link.
+
+        None where ``path``, which is recognised, does not look like a task.
+        """
+        ...
+
     def read(self, path: Path, arguments: Sequence[str]) -> Task:
         """Raises ``InvalidInput`` or ``FileMissing`` that names the path."""
         ...
+
+
+def head(path: Path, limit: int) -> bytes:
+    """The first ``limit`` bytes; nothing of what is a link, no regular file, or not readable."""
+    try:
+        descriptor = os.open(path, _BEGINNING)
+    except OSError:
+        return b""
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a descriptor has no path
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        try:
+            return file.read(limit)
+        except OSError:
+            return b""
 
 
 def read_bytes(path: Path, *, limit: int) -> bytes:

@@ -16,7 +16,8 @@ from pathlib import Path, PurePosixPath
 from evalbox.domain.limits import MIB
 from evalbox.domain.paths import HOME
 from evalbox.errors import InvalidInput
-from evalbox.tasks.base import Task, TaskFile, read_bytes
+from evalbox.tasks.base import Description, Task, TaskFile, head, read_bytes
+from evalbox.tasks.summary import summary_of
 
 KIND = "script"
 MAX_SCRIPT = 16 * MIB
@@ -29,6 +30,11 @@ INTERPRETERS: dict[str, tuple[str, ...]] = {
     "cjs": ("node",),
     "sh": ("sh",),
 }
+
+#: What the command that runs a script is called where people read it.
+_LANGUAGES = {"python3": "python", "node": "javascript", "sh": "shell"}
+#: Bytes at the beginning of a script that tell what it is.
+_HEAD = 4096
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _UNSAFE = re.compile(r"[^A-Za-z0-9._+-]")
@@ -44,6 +50,13 @@ class ScriptFormat:
 
     def recognises(self, path: Path) -> bool:
         return not path.is_dir()
+
+    def describe(self, path: Path) -> Description | None:
+        source = head(path, _HEAD)
+        language = _language(path.name, source)
+        if not language or b"\0" in source:
+            return None
+        return Description(language, summary_of(source.decode("utf-8", "replace")))
 
     def read(self, path: Path, arguments: Sequence[str]) -> Task:
         source = read_bytes(path, limit=MAX_SCRIPT)
@@ -77,6 +90,21 @@ def script(
         command=(*interpreter, path, *arguments),
         files=(TaskFile(path, source, mode=0o755),),
     )
+
+
+def _language(name: str, source: bytes) -> str:
+    """In a word; empty where it is not known what would run it."""
+    suffix = PurePosixPath(name).suffix.removeprefix(".").lower()
+    try:
+        interpreter = _interpreter(source, name, suffix if suffix in INTERPRETERS else None,
+                                   certain=False)  # fmt: skip
+    except InvalidInput:
+        return ""
+    program = PurePosixPath(interpreter[0]).name
+    if program == "env":
+        words = [word for word in interpreter[-1].split() if not word.startswith("-")]
+        program = words[0] if words else ""
+    return _LANGUAGES.get(program, program)
 
 
 def _interpreter(
