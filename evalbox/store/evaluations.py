@@ -27,7 +27,7 @@ _HINT = "list them with: evalbox ls"
 class Evaluations(Access):
     async def get(self, evaluation_id: str) -> Evaluation:
         """Raises ``EvaluationNotFound``."""
-        return (await self._read(lambda conn: _load(conn, [evaluation_id])))[0]
+        return (await self._read(lambda conn: load(conn, [evaluation_id])))[0]
 
     async def resolve(self, reference: str) -> str:
         """The full id that a full id, or a beginning of one or of a short form, stands for.
@@ -70,7 +70,7 @@ class Evaluations(Access):
             )
             for one in found:
                 _cancel(conn, one, now)
-            return _load(conn, wanted)
+            return load(conn, wanted)
 
         return await self._write(work)
 
@@ -90,7 +90,7 @@ class Evaluations(Access):
             )
             for one in found:
                 _queue_again(conn, one, now)
-            return _load(conn, wanted)
+            return load(conn, wanted)
 
         return await self._write(work)
 
@@ -185,7 +185,8 @@ def _queue_again(conn: Connection, one: Standing, now: float) -> None:
     )
 
 
-def _load(conn: Connection, ids: Iterable[str]) -> Found:
+def load(conn: Connection, ids: Iterable[str]) -> Found:
+    """In the order of ``ids``. Raises ``EvaluationNotFound``."""
     query = f"SELECT {EVALUATION} FROM evaluations WHERE id = ?"
     found = []
     for identifier in ids:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from evalbox.domain.attempt import Attempt, Usage, Verdict
-from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import State
@@ -19,7 +20,7 @@ Row = Sequence[Any]
 EVALUATION = """
     id, state, created_at, updated_at, attempts, failures, infra_failures, outcome, exit_code,
     reason, not_before, started_at, finished_at, cancel_requested,
-    (SELECT body FROM specs WHERE evaluation_id = evaluations.id)
+    (SELECT body FROM specs WHERE evaluation_id = evaluations.id), priority
 """
 
 ATTEMPT = """
@@ -35,9 +36,13 @@ EVENT = "seq, at, kind, evaluation_id, attempt, data, batch"
 
 def evaluation_from(row: Row) -> Evaluation:
     """From a row of the columns ``EVALUATION``."""
+    spec = decode_spec(row[14])
+    if row[15] != spec.priority:
+        # It was put elsewhere in the line; what was asked for stays as it was.
+        spec = replace(spec, priority=Priority(row[15]))
     return Evaluation(
         id=row[0],
-        spec=decode_spec(row[14]),
+        spec=spec,
         state=State(row[1]),
         created_at=row[2],
         updated_at=row[3],

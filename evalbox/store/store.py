@@ -25,6 +25,7 @@ from evalbox.store.events import Events
 from evalbox.store.files import translate_os
 from evalbox.store.keys import Keys
 from evalbox.store.outputs import Outputs
+from evalbox.store.priorities import Priorities
 from evalbox.store.queue import Queue
 from evalbox.store.readers import Readers
 from evalbox.store.removal import Removal
@@ -50,7 +51,8 @@ _READERS = 2
 
 
 class Store(
-    Submission, Queue, Attempts, Evaluations, Batches, Events, Samples, Outputs, Catalogue,
+    Submission, Queue, Priorities, Attempts, Evaluations, Batches, Events, Samples, Outputs,
+    Catalogue,
     Removal, Backup, Environments, Keys, AuditLog, Statistics, Webhooks, Deliveries,
     Alerts, Sandboxes,
 ):  # fmt: skip

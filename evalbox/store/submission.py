@@ -12,9 +12,10 @@ from evalbox.domain.ids import short
 from evalbox.domain.state import State
 from evalbox.errors import Conflict, FileMissing, InvalidInput
 from evalbox.store.blobs import Blobs
-from evalbox.store.codec import encode_spec
+from evalbox.store.codec import decode_spec, encode_spec
 from evalbox.store.environments import open_environment, seal_environment
 from evalbox.store.events import add_event
+from evalbox.store.lanes import Lane, lane_id
 from evalbox.store.rows import EVALUATION, evaluation_from
 from evalbox.store.sqlite import Connection
 
@@ -34,7 +35,7 @@ class Submission(Blobs):
         def work(conn: Connection) -> list[Evaluation]:
             # The blobs' collector deletes inside a transaction too, so what is here stays here.
             self._check_blobs(specs)
-            lanes: dict[tuple[object, ...], int] = {}
+            lanes: dict[Lane, int] = {}
             return [
                 self._earlier(conn, spec) or self._insert(conn, spec, body, now, lanes)
                 for spec, body in encoded
@@ -59,7 +60,7 @@ class Submission(Blobs):
         spec: EvaluationSpec,
         body: str,
         now: float,
-        lanes: dict[tuple[object, ...], int],
+        lanes: dict[Lane, int],
     ) -> Evaluation:
         identifier = self._ids.new(now)
         ready = spec.not_before is None or spec.not_before <= now
@@ -116,13 +117,15 @@ class Submission(Blobs):
         if spec.idempotency_key is None:
             return None
         row = conn.execute(
-            f"SELECT {EVALUATION} FROM evaluations WHERE idempotency_key = ?",
+            f"SELECT {EVALUATION}, (SELECT body FROM specs WHERE evaluation_id = evaluations.id)"
+            " FROM evaluations WHERE idempotency_key = ?",
             (spec.idempotency_key,),
         ).fetchone()
         if row is None:
             return None
         earlier = evaluation_from(row)
-        same = _comparable(earlier.spec) == _comparable(spec)
+        # As it was asked for: its priority may have been changed since.
+        same = _comparable(decode_spec(row[-1])) == _comparable(spec)
         if not same or open_environment(conn, self.vault, earlier.id) != dict(spec.env):
             raise Conflict(
                 f"idempotency key {spec.idempotency_key!r} was used for something else, in"
@@ -137,31 +140,13 @@ def _comparable(spec: EvaluationSpec) -> EvaluationSpec:
     return replace(spec, not_before=None, env={})
 
 
-def _lane(
-    conn: Connection, spec: EvaluationSpec, now: float, known: dict[tuple[object, ...], int]
-) -> int:
-    key = (
-        int(spec.priority),
-        spec.batch or "",
-        spec.engine,
-        float(spec.limits.cpus),
-        spec.limits.memory,
-    )
-    if key not in known:
+def _lane(conn: Connection, spec: EvaluationSpec, now: float, known: dict[Lane, int]) -> int:
+    lane = Lane.of(spec)
+    if lane not in known:
         if spec.batch is not None:
             add_batch(conn, spec.batch, now)
-        conn.execute(
-            "INSERT INTO lanes (priority, batch, engine, cpus, memory) VALUES (?, ?, ?, ?, ?)"
-            " ON CONFLICT DO NOTHING",
-            key,
-        )
-        row = conn.execute(
-            "SELECT id FROM lanes WHERE priority = ? AND batch = ? AND engine = ? AND cpus = ?"
-            " AND memory = ?",
-            key,
-        ).fetchone()
-        known[key] = row[0]
-    return known[key]
+        known[lane] = lane_id(conn, lane)
+    return known[lane]
 
 
 def add_batch(conn: Connection, name: str, now: float) -> None:

@@ -3,10 +3,11 @@
 import asyncio
 import tempfile
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -17,6 +18,7 @@ from evalbox.domain.evaluation import EvaluationSpec, Priority
 from evalbox.domain.limits import MIB, Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import ACTIVE, FINAL, State
+from evalbox.errors import InvalidTransition
 from evalbox.store.store import Store
 
 BATCHES = [None, "a", "b"]
@@ -183,6 +185,21 @@ class ClaimMachine(RuleBasedStateMachine):
             one.cancel = True
             if one.state is State.QUEUED:
                 one.state = State.CANCELLED
+
+    @rule(indices=st.lists(st.integers(0, 100), max_size=3), priority=priorities)
+    def prioritize(self, indices: list[int], priority: Priority) -> None:
+        """All or none: what is not queued keeps the others from being moved, too."""
+        found = [one for index in indices if (one := self.some(lambda one: True, index))]
+        ids = [one.id for one in found]
+        if all(one.state is State.QUEUED for one in found):
+            moved = self.do(self.store.prioritize(ids, priority, self.clock.now()))
+            for one in found:
+                one.spec = replace(one.spec, priority=priority)
+            assert [made.id for made in moved] == list(dict.fromkeys(ids))
+            assert all(made.spec.priority is priority for made in moved)
+        else:
+            with pytest.raises(InvalidTransition):
+                self.do(self.store.prioritize(ids, priority, self.clock.now()))
 
     @rule(index=st.integers(0, 100))
     def retry(self, index: int) -> None:
