@@ -9,14 +9,12 @@ from typing import Any
 from evalbox.api.models import ContentBody, EvaluationBody, InputBody
 from evalbox.domain.evaluation import EvaluationSpec, InputFile, Priority
 from evalbox.domain.limits import Limits
-from evalbox.domain.paths import destination
+from evalbox.domain.paths import STDIN, destination
 from evalbox.domain.retry import RetryPolicy
 from evalbox.errors import InvalidInput
 from evalbox.service.box import Box
-from evalbox.tasks.base import Task
+from evalbox.tasks.base import Task, command_task
 from evalbox.tasks.script import script
-
-_STDIN = "/stdin"
 
 
 async def specification(
@@ -25,7 +23,7 @@ async def specification(
     """Stores the contents that came along. Raises ``InvalidInput`` that names the field."""
     task = _task(body)
     sent = [await _input(item, box) for item in body.inputs]
-    stdin = await _content(body.stdin, _STDIN, 0o644, box, "stdin") if body.stdin else None
+    stdin = await _content(body.stdin, STDIN, 0o644, box, "stdin") if body.stdin else None
     given: dict[str, Any] = {
         "user": body.user,
         "workdir": body.workdir,
@@ -56,8 +54,8 @@ def _task(body: EvaluationBody) -> Task:
     match body.script, body.command:
         case None, None:
             raise InvalidInput("there is neither a script nor a command", field="command")
-        case None, [first, *_] as command:
-            return Task(name=first[:80], kind="command", command=tuple(command))
+        case None, [_, *_] as command:
+            return command_task(command)
         case given, None if given is not None:
             return script(
                 given.source.encode(errors="surrogatepass"),

@@ -9,11 +9,12 @@ import click
 from evalbox.cli import render
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.fetch import copy_all, copy_file
-from evalbox.cli.options import id_argument, json_option, whole
+from evalbox.cli.options import id_argument, json_option
 from evalbox.cli.session import Session
 from evalbox.domain.inert import inert_line
 from evalbox.domain.quantity import format_size
 from evalbox.errors import ArtifactNotFound
+from evalbox.requests.values import whole
 from evalbox.service.box import Box
 from evalbox.wire import document
 

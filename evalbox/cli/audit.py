@@ -6,10 +6,11 @@ import click
 
 from evalbox.cli import render, status
 from evalbox.cli.command import Group, with_session
-from evalbox.cli.options import json_option, whole
+from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
-from evalbox.cli.when import local
 from evalbox.domain.audit import AuditEntry
+from evalbox.domain.moments import local
+from evalbox.requests.values import whole
 from evalbox.wire import access
 
 _MOST = 10_000

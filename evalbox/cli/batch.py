@@ -11,15 +11,16 @@ from evalbox.cli.command import Group, with_session
 from evalbox.cli.console import Console
 from evalbox.cli.filters import everything
 from evalbox.cli.listing import listing
-from evalbox.cli.options import json_option, whole, yes_option
+from evalbox.cli.options import json_option, yes_option
 from evalbox.cli.session import Session
 from evalbox.cli.wait import wait_for
 from evalbox.cli.watch import cancel_unfinished
-from evalbox.cli.when import local
 from evalbox.domain.batch import Batch
+from evalbox.domain.moments import local
 from evalbox.domain.quantity import parse_duration
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import FINAL, State
+from evalbox.requests.values import whole
 from evalbox.wire import document
 
 _UNFINISHED = frozenset(State) - FINAL

@@ -10,9 +10,10 @@ import click
 from evalbox.cli import status
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.console import Console
-from evalbox.cli.options import engine_name, json_option
+from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
 from evalbox.domain.check import Check
+from evalbox.domain.engine import engine_name
 from evalbox.domain.inert import inert_line
 
 _STYLES = {"ok": "green", "warning": "yellow", "failure": "red"}
@@ -30,7 +31,7 @@ async def doctor_command(session: Session, engine: tuple[str, ...], as_json: boo
     With --url the machine of that box. Exits with 0 where all is well, 1 after warnings, 69 after a
     failure.
     """
-    engines = [engine_name(name) for name in engine] or ["gvisor", "runc"]
+    engines = [engine_name(name, flag=True) for name in engine] or ["gvisor", "runc"]
     found: list[Check] = []
     async for check in _checks(session, engines):
         found.append(check)

@@ -7,12 +7,13 @@ import json
 import click
 
 from evalbox.cli.command import Command, with_session
-from evalbox.cli.options import id_argument, json_option, whole
+from evalbox.cli.options import id_argument, json_option
 from evalbox.cli.session import Session
-from evalbox.cli.when import local
 from evalbox.domain.event import Event
 from evalbox.domain.ids import short as short_id
 from evalbox.domain.inert import inert_line
+from evalbox.domain.moments import local
+from evalbox.requests.values import whole
 from evalbox.wire import document
 
 

@@ -9,12 +9,14 @@ from typing import TypeVar
 import click
 
 from evalbox.cli import options
-from evalbox.cli.when import parse_since
+from evalbox.domain.engine import engine_name
 from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.moments import parse_since
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import State
 from evalbox.errors import InvalidInput
+from evalbox.requests.values import labels
 from evalbox.service.box import Box
 
 E = TypeVar("E", bound=StrEnum)
@@ -48,8 +50,8 @@ def make_filter(
         outcomes=_members(Outcome, outcome, "outcome"),
         batch=batch,
         name=name,
-        labels=options.labels(label),
-        engine=None if engine is None else options.engine_name(engine),
+        labels=labels(label),
+        engine=None if engine is None else engine_name(engine, flag=True),
         created_after=None if since is None else parse_since(since, now=now, field="since"),
     )
 

@@ -9,10 +9,11 @@ import click
 
 from evalbox.cli import render
 from evalbox.cli.command import Group, with_session
-from evalbox.cli.options import json_option, plain_text
+from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
-from evalbox.cli.when import parse_until
 from evalbox.domain.access import ApiKey, Scope
+from evalbox.domain.moments import parse_until
+from evalbox.requests.values import plain_text
 from evalbox.wire import access
 
 

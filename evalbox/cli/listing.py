@@ -13,10 +13,11 @@ from evalbox.cli import render
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.console import Console
 from evalbox.cli.filters import everything, filter_options, make_filter
-from evalbox.cli.options import json_option, whole
+from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.records import EvaluationFilter
+from evalbox.requests.values import whole
 from evalbox.service.box import Box
 from evalbox.wire import document
 

@@ -10,10 +10,11 @@ import click
 
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.console import Console
-from evalbox.cli.options import id_argument, json_option, whole
+from evalbox.cli.options import id_argument, json_option
 from evalbox.cli.session import Session
 from evalbox.domain.records import OutputPiece
 from evalbox.errors import NotFound
+from evalbox.requests.values import whole
 from evalbox.wire.moments import iso
 
 _STREAMS = {"stdout": 1, "stderr": 2}

@@ -1,25 +1,16 @@
-"""Options that several commands share, and how their values are read.
-
-Values are read by evalbox itself, not by click: what is out of range is invalid input with a
-remedy, whichever way it came.
-"""
+"""Options that several commands share. Their values are read by ``evalbox.requests.values``."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from evalbox.domain.text import plain_text as text_of_field
-from evalbox.errors import InvalidInput
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-ENGINES = ("gvisor", "runc", "process", "fake")
 
 
 def apply(*decorators: Callable[[F], F]) -> Callable[[F], F]:
@@ -54,53 +45,3 @@ def ids_argument(*, required: bool) -> Callable[[F], F]:
     return click.argument(
         "references", metavar="ID...", nargs=-1, required=required, shell_complete=complete_ids
     )
-
-
-def whole(text: str, *, field: str, low: int, high: int) -> int:
-    """A whole number between ``low`` and ``high``. Raises ``InvalidInput``."""
-    try:
-        number = int(text)
-    except ValueError:
-        raise InvalidInput(f"--{field}: {text!r} is not a whole number", field=field) from None
-    if not low <= number <= high:
-        raise InvalidInput(
-            f"--{field}: {number} is out of range",
-            hint=f"give between {low} and {high}",
-            field=field,
-        )
-    return number
-
-
-def number(text: str, *, field: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise InvalidInput(f"--{field}: {text!r} is not a number", field=field) from None
-
-
-def plain_text(text: str, *, field: str) -> str:
-    """The value of an option that people will see in tables. Raises ``InvalidInput``."""
-    return text_of_field(text, field=field, flag=True)
-
-
-def labels(pairs: Sequence[str]) -> Mapping[str, str]:
-    """``K=V`` pairs. Raises ``InvalidInput``."""
-    found = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals:
-            raise InvalidInput(f"--label: {pair!r} is not KEY=VALUE", field="label")
-        plain_text(key, field="label")
-        if value:
-            plain_text(value, field="label")
-        found[key] = value
-    return found
-
-
-def engine_name(text: str) -> str:
-    """Raises ``InvalidInput`` where there is no such engine."""
-    if text not in ENGINES:
-        raise InvalidInput(
-            f"--engine: there is no engine {text!r}", hint=f"known: {', '.join(ENGINES)}"
-        )
-    return text

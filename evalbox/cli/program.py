@@ -65,6 +65,9 @@ evaluation_options = apply(
         help="A file or directory to keep when it ends.",
     ),
     click.option(
+        "--score", metavar="PATH", help="The file with its score in it when it ends, in JSON."
+    ),
+    click.option(
         "--priority", type=click.Choice(["high", "normal", "low"]), default="normal",
         show_default=True,
     ),

@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from evalbox.cli.command import Group, with_session
-from evalbox.cli.options import json_option, whole
+from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
 from evalbox.domain.records import QueueStatus
 from evalbox.domain.state import ACTIVE, State
+from evalbox.requests.values import whole
 from evalbox.service.box import Box
 from evalbox.wire import document
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,12 +16,14 @@ from evalbox.cli.command import pass_session
 from evalbox.cli.fetch import Copied, copy_all
 from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.program import BEHIND, WHAT, ProgramCommand, evaluation_options
-from evalbox.cli.request import Prepared, Request
 from evalbox.cli.session import Session
 from evalbox.cli.watch import Watch, cancel_unfinished, conclude
+from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.inert import inert_line
 from evalbox.domain.quantity import format_duration, format_size
+from evalbox.requests.prepared import Prepared
+from evalbox.requests.request import Defaults, Request
 from evalbox.service.box import Box
 from evalbox.wire import document
 
@@ -76,12 +79,21 @@ def _prepare(session: Session, given: dict[str, Any]) -> Prepared:
     request = Request(command=context.meta.get(BEHIND, ()), **given)
     if request.path is None and not request.command:
         raise click.UsageError("Name a script, or a command behind --.", context)
-    prepared = request.prepare(session.settings, now=time.time())
+    prepared = request.prepare(_defaults(session.settings), now=time.time(), read_input=_read_input)
     if prepared.spec.engine == "process":
         session.console.warn(
             "--engine process confines nothing: the program runs as you, on this machine"
         )
     return prepared
+
+
+def _read_input(most: int) -> bytes:
+    return sys.stdin.buffer.read(most)
+
+
+def _defaults(settings: Settings) -> Defaults:
+    """A box elsewhere has its own."""
+    return Defaults() if settings.url else Defaults(settings.engine, settings.image)
 
 
 async def _run(session: Session, prepared: Prepared, place: Path | None, *, as_json: bool) -> int:

@@ -10,11 +10,11 @@ import click
 
 from evalbox.cli import render
 from evalbox.cli.command import Group, with_session
-from evalbox.cli.environment import environment
-from evalbox.cli.options import engine_name, json_option, labels, number, plain_text, whole
+from evalbox.cli.options import json_option
 from evalbox.cli.sandbox_copy import sandbox_cp
 from evalbox.cli.sandbox_exec import sandbox_exec, sandbox_shell
 from evalbox.cli.session import Session
+from evalbox.domain.engine import engine_name
 from evalbox.domain.evaluation import Network
 from evalbox.domain.inert import inert_line
 from evalbox.domain.limits import Limits
@@ -26,6 +26,8 @@ from evalbox.domain.sandbox import (
     SandboxSpec,
     SandboxState,
 )
+from evalbox.requests.environment import environment
+from evalbox.requests.values import labels, number, plain_text, whole
 from evalbox.service.box import Box
 from evalbox.wire import sandboxes as wire
 
@@ -205,7 +207,7 @@ def _spec(given: dict[str, Any]) -> SandboxSpec:
     idle = given["idle"]
     spec = SandboxSpec(
         name=plain_text(given["name"], field="name") if given["name"] is not None else "",
-        engine=engine_name(given["engine"]) if given["engine"] is not None else "",
+        engine=engine_name(given["engine"], flag=True) if given["engine"] is not None else "",
         image=given["image"] or "",
         user=given["user"] or defaults.user,
         workdir=given["workdir"] or defaults.workdir,

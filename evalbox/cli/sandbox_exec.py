@@ -11,7 +11,6 @@ import click
 
 from evalbox.cli import status
 from evalbox.cli.command import Command, with_session
-from evalbox.cli.environment import environment
 from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
@@ -26,6 +25,7 @@ from evalbox.domain.sandbox import (
     ExecSpec,
 )
 from evalbox.errors import InvalidInput
+from evalbox.requests.environment import environment
 from evalbox.service.sandbox_box import SandboxExec
 from evalbox.wire import sandboxes as wire
 

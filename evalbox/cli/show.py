@@ -13,10 +13,10 @@ from evalbox.cli.console import Console
 from evalbox.cli.events import event_line
 from evalbox.cli.options import id_argument, json_option
 from evalbox.cli.session import Session
-from evalbox.cli.when import local
 from evalbox.domain.attempt import Attempt
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.inert import inert_line
+from evalbox.domain.moments import local
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.domain.state import FINAL
 from evalbox.wire import document

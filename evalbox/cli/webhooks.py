@@ -24,6 +24,7 @@ from evalbox.domain.webhook import (
     Topic,
     Webhook,
 )
+from evalbox.requests.values import labels, whole
 from evalbox.wire import webhooks
 
 _MOST = 1000
@@ -194,7 +195,7 @@ async def webhooks_deliveries(
     session: Session, *, webhook_id: str, states: Sequence[str], limit: str, as_json: bool
 ) -> None:
     """List what a webhook was told and is to be told, the newest first."""
-    most = options.whole(limit, field="limit", low=1, high=_MOST)
+    most = whole(limit, field="limit", low=1, high=_MOST)
     async with session.box() as box:
         found = await box.webhooks.deliveries(
             webhook_id, states=[DeliveryState(state) for state in states], limit=most
@@ -262,7 +263,7 @@ def _changed(
     if batch is not None:
         new = replace(new, batch=batch or None)
     if label:
-        new = replace(new, labels=options.labels(label))
+        new = replace(new, labels=labels(label))
     return new
 
 

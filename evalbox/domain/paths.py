@@ -8,6 +8,8 @@ from evalbox.errors import InvalidInput
 
 #: The directory in the sandbox where a task starts and where its files are.
 HOME = "/home/agent"
+#: What standard input is called where it travels as a file.
+STDIN = "/stdin"
 _OFF_LIMITS = (("proc",), ("sys",), ("dev",))
 
 

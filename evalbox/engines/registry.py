@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from evalbox.domain.engine import ENGINES
 from evalbox.engines.base import Engine
 from evalbox.errors import InvalidInput
 
@@ -27,14 +28,9 @@ def make_engine(name: str, *, docker_host: str = "", state_dir: Path | None = No
     """
     if name not in _MAKERS:
         raise InvalidInput(
-            f"no engine {name!r}", hint=f"engines are: {', '.join(_MAKERS)}", field="engine"
+            f"no engine {name!r}", hint=f"engines are: {', '.join(ENGINES)}", field="engine"
         )
     return _MAKERS[name](_Options(docker_host, state_dir or _default_state_dir()))
-
-
-def engine_names() -> tuple[str, ...]:
-    """Every name that ``make_engine`` knows, the safest first."""
-    return tuple(_MAKERS)
 
 
 def _default_state_dir() -> Path:

@@ -261,7 +261,7 @@ class AsyncBox:
                 yield event
 
     async def _spec(self, source: Source | None, options: Options) -> EvaluationSpec:
-        spec = await job(source, options).upload(self.service.upload)
+        (spec,) = await job(source, options).specs(self.service.upload)
         return replace(spec, engine=spec.engine or self._engine, image=spec.image or self._image)
 
 

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict
 
-from evalbox.domain.evaluation import EvaluationSpec, InputFile, Network, Priority
+from evalbox.domain.evaluation import EvaluationSpec, Network, Priority
 from evalbox.domain.limits import Limits
-from evalbox.domain.paths import destination
+from evalbox.domain.paths import STDIN, destination
 from evalbox.domain.quantity import parse_duration, parse_size
 from evalbox.domain.retry import RetryPolicy
 from evalbox.errors import InvalidInput
-from evalbox.tasks.base import Task, TaskFile, Upload
+from evalbox.requests import values
+from evalbox.requests.prepared import Prepared
+from evalbox.tasks.base import Task, TaskFile, command_task
 from evalbox.tasks.registry import read_task
 from evalbox.tasks.script import script
-
-_STDIN = "/stdin"
-_NAME_LENGTH = 80
 
 #: The text of a program, or the path of the file that it is in.
 Source = str | bytes | Path
@@ -35,7 +33,8 @@ class Options(TypedDict, total=False):
     ``language``: ``py``, ``js`` or ``sh``; else the suffix or the ``#!`` line tells it.
     ``arguments``: for the program.
     ``files``: by their path, absolute or beneath ``/home/agent``; ``stdin``: standard input.
-    ``artifacts``: the paths that are kept after the end.
+    ``artifacts``: the paths that are kept after the end; ``score``: that of the file with the
+    score.
     ``memory``, ``disk``, ``output``: bytes, or as in ``1g``; ``timeout``, ``delay``: seconds, or as
     in ``10m``; ``cpus`` in cores; ``pids`` a count.
     ``retries``: how often the program's own failures are tried again, or a whole policy.
@@ -54,6 +53,7 @@ class Options(TypedDict, total=False):
     files: Mapping[str, Content]
     stdin: Content
     artifacts: Sequence[str]
+    score: str
     network: Network | str
     memory: int | str
     cpus: float
@@ -70,27 +70,13 @@ class Options(TypedDict, total=False):
     idempotency_key: str
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
-    """What was asked for and checked, with what has yet to be stored by the box."""
-
-    spec: EvaluationSpec
-    files: tuple[TaskFile, ...]
-    stdin: TaskFile | None
-
-    async def upload(self, upload: Upload) -> EvaluationSpec:
-        inputs: list[InputFile] = [await file.upload(upload) for file in self.files]
-        stdin = None if self.stdin is None else await self.stdin.upload(upload)
-        return replace(self.spec, inputs=tuple(inputs), stdin=stdin)
-
-
-def job(source: Source | None, options: Options) -> Job:
+def job(source: Source | None, options: Options) -> Prepared:
     """Raises ``InvalidInput`` and ``FileMissing``."""
     _check_names(options)
     task = _task(source, options)
     given: dict[str, Any] = {
         key: options[key]
-        for key in ("user", "workdir", "batch", "idempotency_key")
+        for key in ("user", "workdir", "score", "batch", "idempotency_key")
         if key in options
     }
     spec = EvaluationSpec(
@@ -103,9 +89,9 @@ def job(source: Source | None, options: Options) -> Job:
         artifacts=tuple(
             destination(path, field="artifacts") for path in options.get("artifacts", ())
         ),
-        network=_network(options.get("network", Network.NONE)),
+        network=values.network(options.get("network", Network.NONE)),
         limits=limits(options),
-        priority=_priority(options.get("priority", Priority.NORMAL)),
+        priority=values.priority(options.get("priority", Priority.NORMAL)),
         retry=_retry(options.get("retries", 0)),
         not_before=_start(options),
         labels=dict(options.get("labels", {})),
@@ -116,10 +102,10 @@ def job(source: Source | None, options: Options) -> Job:
         for path, value in options.get("files", {}).items()
     )
     stdin = options.get("stdin")
-    return Job(
+    return Prepared(
         spec,
         (*task.files, *sent),
-        None if stdin is None else TaskFile(_STDIN, content(stdin)),
+        None if stdin is None else TaskFile(STDIN, content(stdin)),
     )
 
 
@@ -169,36 +155,12 @@ def _task(source: Source | None, options: Options) -> Task:
             field="source",
         )
     if source is None:
-        return Task(name=command[0][:_NAME_LENGTH], kind="command", command=command + arguments)
+        return command_task((*command, *arguments))
     language = options.get("language")
     if isinstance(source, Path):
-        if language is None:
-            return read_task(source, arguments)
-        from evalbox.tasks.base import read_bytes
-        from evalbox.tasks.script import MAX_SCRIPT
-
-        name, text = source.name, read_bytes(source, limit=MAX_SCRIPT)
-    else:
-        name, text = "script", source.encode() if isinstance(source, str) else source
-    return script(text, origin=name, name=name, arguments=arguments, language=language)
-
-
-def _network(value: Network | str) -> Network:
-    try:
-        return Network(value)
-    except ValueError:
-        raise InvalidInput(
-            f"network: {value!r} is not known", hint=f"known: {', '.join(Network)}", field="network"
-        ) from None
-
-
-def _priority(value: Priority | str) -> Priority:
-    try:
-        return Priority[value.upper()] if isinstance(value, str) else Priority(value)
-    except (KeyError, ValueError):
-        raise InvalidInput(
-            f"priority: {value!r} is not known", hint="known: high, normal, low", field="priority"
-        ) from None
+        return read_task(source, arguments, language=language)
+    text = source.encode() if isinstance(source, str) else source
+    return script(text, origin="script", name="script", arguments=arguments, language=language)
 
 
 def _retry(value: int | RetryPolicy) -> RetryPolicy:

@@ -51,12 +51,12 @@ def collect(references: Sequence[str]) -> tuple[TaskFile, ...]:
     return tuple(found.values())
 
 
-def kept_path(text: str) -> str:
+def kept_path(text: str, *, field: str = "--artifact") -> str:
     """A path to keep, absolute or beneath the working directory, as it was given.
 
     Raises ``InvalidInput``.
     """
-    destination(text, field="--artifact")
+    destination(text, field=field)
     return str(PurePosixPath(text))
 
 

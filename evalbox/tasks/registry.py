@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalbox.errors import InvalidInput
-from evalbox.tasks.base import Task, TaskFormat, unreadable
-from evalbox.tasks.script import ScriptFormat
+from evalbox.tasks.base import Task, TaskFormat, read_bytes, unreadable
+from evalbox.tasks.script import MAX_SCRIPT, ScriptFormat, script
 
 #: The first that recognises a path reads it.
 FORMATS: tuple[TaskFormat, ...] = (ScriptFormat(),)
 
 
-def read_task(path: Path, arguments: Sequence[str] = ()) -> Task:
+def read_task(path: Path, arguments: Sequence[str] = (), *, language: str | None = None) -> Task:
     """Reads ``path`` by the format that recognises it.
 
+    With a ``language``, a key of ``INTERPRETERS``, it is a script of that, whatever its name.
     Raises ``FileMissing`` or ``InvalidInput``.
     """
     try:
@@ -24,6 +25,11 @@ def read_task(path: Path, arguments: Sequence[str] = ()) -> Task:
         raise unreadable(path, error) from error
     except ValueError:
         raise InvalidInput(f"{str(path)!r}: is not a possible path") from None
+    if language is not None:
+        source = read_bytes(path, limit=MAX_SCRIPT)
+        return script(
+            source, origin=str(path), name=path.name, arguments=arguments, language=language
+        )
     for form in FORMATS:
         if form.recognises(path):
             return form.read(path, arguments)

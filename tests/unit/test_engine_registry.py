@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from evalbox.engines.registry import engine_names, make_engine
+from evalbox.domain.engine import ENGINES
+from evalbox.engines.registry import make_engine
 from evalbox.errors import InvalidInput
 
 
@@ -15,10 +16,10 @@ def test_engines_that_are_not_there_are_refused_with_those_that_are():
         make_engine("podman")
     assert "podman" in caught.value.message
     assert caught.value.field == "engine"
-    assert all(name in caught.value.hint for name in engine_names())
+    assert all(name in caught.value.hint for name in ENGINES)
 
 
-@pytest.mark.parametrize("name", engine_names())
+@pytest.mark.parametrize("name", ENGINES)
 async def test_engines_have_the_name_they_were_asked_by(name: str, tmp_path: Path):
     engine = make_engine(name, state_dir=tmp_path)
     assert engine.name == name

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evalbox.cli.when import parse_moment, parse_since, start_time
+from evalbox.domain.moments import parse_moment, parse_since
 from evalbox.errors import InvalidInput
+from evalbox.requests.values import start_time
 from evalbox.wire.moments import iso
 
 NOON = datetime(2024, 3, 15, 12, 0, tzinfo=UTC).timestamp()

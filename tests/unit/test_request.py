@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from evalbox.cli.request import Request
-from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import EvaluationSpec, Network, Priority
 from evalbox.domain.limits import GIB, MIB, Limits
-from evalbox.errors import EvalboxError, FileMissing, InvalidInput
+from evalbox.errors import FileMissing, InvalidInput
+from evalbox.requests.prepared import Prepared
+from evalbox.requests.request import Defaults, Request
 
 NOW = 1_700_000_000.0
-SETTINGS = Settings(data_dir=Path("/nonexistent"))
+DEFAULTS = Defaults("gvisor", "evalbox/base:latest")
 
 
 def spec(**given: Any) -> EvaluationSpec:
     given.setdefault("command", ("true",))
-    return Request(**given).prepare(SETTINGS, now=NOW).spec
+    return Request(**given).prepare(DEFAULTS, now=NOW).spec
 
 
 async def blob(content: Path | bytes) -> tuple[str, int]:
@@ -104,10 +103,10 @@ def test_what_is_behind_two_dashes_is_an_argument_of_a_script(tmp_path: Path) ->
 
 
 def test_the_process_engine_is_never_a_default() -> None:
-    settings = Settings(engine="process")
+    defaults = Defaults(engine="process")
     with pytest.raises(InvalidInput, match="confines nothing"):
-        Request(command=("true",)).prepare(settings, now=NOW)
-    prepared = Request(command=("true",), engine="process").prepare(settings, now=NOW)
+        Request(command=("true",)).prepare(defaults, now=NOW)
+    prepared = Request(command=("true",), engine="process").prepare(defaults, now=NOW)
     assert prepared.spec.engine == "process"
 
 
@@ -128,38 +127,63 @@ async def test_files_are_uploaded_in_the_end(tmp_path: Path) -> None:
         repeat="3",
         idempotency_key="k",
     )
-    specs = await request.prepare(SETTINGS, now=NOW).specs(blob)
+    specs = await request.prepare(DEFAULTS, now=NOW).specs(blob)
     assert [file.path for file in specs[0].inputs] == ["/home/agent/x.py", "/home/agent/in"]
     assert specs[0].stdin is not None
     assert (specs[0].stdin.blob, specs[0].stdin.size) == ("blob-2", 2)
     assert [one.idempotency_key for one in specs] == ["k/1", "k/2", "k/3"]
 
 
-def given_stdin(monkeypatch: pytest.MonkeyPatch, content: bytes) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+def given(content: bytes, **asked: Any) -> Prepared:
+    return Request(**asked).prepare(DEFAULTS, now=NOW, read_input=io.BytesIO(content).read)
 
 
-def test_a_script_from_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    given_stdin(monkeypatch, b"print(1)")
-    found = spec(path="-", command=(), lang="py")
+def test_a_script_from_standard_input() -> None:
+    found = given(b"print(1)", path="-", lang="py").spec
     assert found.command == ("python3", "/home/agent/stdin.py")
-    given_stdin(monkeypatch, b"#!/bin/bash\necho")
-    assert spec(path="-", command=()).command == ("/bin/bash", "/home/agent/stdin")
-    given_stdin(monkeypatch, b"echo")
+    assert given(b"#!/bin/bash\necho", path="-").spec.command == (
+        "/bin/bash",
+        "/home/agent/stdin",
+    )
     with pytest.raises(InvalidInput, match="standard input: its language"):
-        spec(path="-", command=())
+        given(b"echo", path="-")
 
 
-def test_standard_input_serves_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    given_stdin(monkeypatch, b"print(1)")
+def test_a_script_that_is_there_already() -> None:
+    found = given(b"not read", path="-", source=b"print(1)", lang="py")
+    assert [file.content for file in found.files] == [b"print(1)"]
+
+
+def test_standard_input_serves_once() -> None:
     with pytest.raises(InvalidInput, match="both"):
-        spec(path="-", command=(), lang="py", stdin="-")
-    given_stdin(monkeypatch, b"data")
-    assert Request(command=("cat",), stdin="-").prepare(SETTINGS, now=NOW).stdin == b"data"
+        given(b"print(1)", path="-", lang="py", stdin="-")
+    stdin = given(b"data", command=("cat",), stdin="-").stdin
+    assert stdin is not None
+    assert stdin.content == b"data"
+    with pytest.raises(InvalidInput, match="no standard input"):
+        Request(command=("cat",), stdin="-").prepare(DEFAULTS, now=NOW)
 
 
-def test_no_refusal_leaves_anything_behind(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path / "data")
-    with pytest.raises(EvalboxError):
-        Request(command=("true",), cpus="0").prepare(settings, now=NOW)
-    assert not settings.data_dir.exists()
+def test_what_the_box_would_refuse_is_refused_at_once() -> None:
+    with pytest.raises(InvalidInput, match="65 are too many"):
+        spec(label=tuple(f"{number}=x" for number in range(65)))
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    asked = Request(
+        path=str(tmp_path / "none.py"), memory="x", pids="0", env=("1=2",), after="soon",
+        label=("k",), name="",
+    )  # fmt: skip
+    found = asked.problems(Defaults(), now=NOW)
+    assert set(found) == {"path", "memory", "pids", "env", "after", "label", "name"}
+    assert Request(command=("true",)).problems(Defaults(), now=NOW) == {}
+
+
+def test_what_is_wrong_only_together_is_told_of_an_option(tmp_path: Path) -> None:
+    many = tuple(f"{number}=x" for number in range(65))
+    assert set(Request(command=("true",), label=many).problems(Defaults(), now=NOW)) == {"label"}
+    (tmp_path / "a.py").write_text("")
+    both = Request(path=str(tmp_path / "a.py"), file=(f"{tmp_path}/a.py",))
+    assert set(both.problems(Defaults(), now=NOW)) == {"file"}
+    twice = Request(command=("true",), at="23:59", after="1h")
+    assert set(twice.problems(Defaults(), now=NOW)) == {"at"}

@@ -37,20 +37,6 @@ def _next_occurrence(text: str, now: float) -> float:
     return moment.timestamp()
 
 
-def start_time(at: str | None, after: str | None, *, now: float) -> float | None:
-    """When an evaluation may start, from ``--at`` and ``--in``. Raises ``InvalidInput``."""
-    if at is not None and after is not None:
-        raise InvalidInput("--at and --in exclude each other", field="at")
-    if after is not None:
-        return now + parse_duration(after, field="--in")
-    if at is None:
-        return None
-    moment = parse_moment(at, now=now, field="at")
-    if moment < now:
-        raise InvalidInput(f"--at: {at} is past", hint="leave it out to start at once", field="at")
-    return moment
-
-
 def parse_since(text: str, *, now: float, field: str) -> float:
     """A moment, or how long ago it was. Raises ``InvalidInput``."""
     try:

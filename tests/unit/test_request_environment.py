@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from evalbox.cli.environment import environment
 from evalbox.errors import FileMissing, InvalidInput
+from evalbox.requests.environment import environment
 
 
 def test_values_and_one_s_own() -> None:
