@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import State
-from evalbox.tui.glyphs import Glyphs
+from evalbox.tui.glyphs import Glyphs, bar
 from evalbox.tui.model.row import Row
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.columns import Cell
@@ -21,6 +23,12 @@ STATES: dict[State, Tone] = {
     State.CANCELLED: Tone.WARN,
     State.DEAD: Tone.BAD,
 }
+_SCORES = {ScoreKind.MANUAL: Tone.WARN, ScoreKind.INVALID: Tone.BAD}
+#: Percents of what should not run out, and seconds without output, that are worth a look.
+_HIGH, _HIGHER = 75.0, 90.0
+_QUIET, _STALLED = 60.0, 300.0
+#: Cores from which on it is said to compute.
+_BUSY = 0.05
 _OUTCOMES = {Outcome.OK: Tone.GOOD, Outcome.CANCELLED: Tone.WARN}
 
 
@@ -62,6 +70,13 @@ def age(seconds: float) -> str:
     return f"{seconds:.0f}s"
 
 
+def level(percent: float) -> Tone:
+    """How much of something that should not run out is used."""
+    if percent >= _HIGHER:
+        return Tone.BAD
+    return Tone.WARN if percent >= _HIGH else Tone.TEXT
+
+
 def elapsed(row: Row, now: float) -> Cell:
     seconds = row.elapsed(now)
     if seconds is None:
@@ -71,11 +86,72 @@ def elapsed(row: Row, now: float) -> Cell:
     return Cell(span(seconds) if seconds >= 10 else f"{seconds:.1f} s", Tone.TEXT)
 
 
-def activity(row: Row, now: float) -> Cell:
+def score(row: Row) -> Cell:
+    found = row.score
+    if found is None:
+        return Cell("")
+    if found.value is None:
+        return Cell(str(found.kind), _SCORES[found.kind])
+    return Cell(f"{found.value:.4g}", Tone.STRONG)
+
+
+def progress(row: Row, doing: Activity | None, now: float, glyphs: Glyphs, width: int) -> Cell:
+    """The time that has passed, against the limit."""
+    seconds = row.elapsed(now)
+    if doing is None or seconds is None or not row.active:
+        return Cell("")
+    share = min(1.0, seconds / doing.limits.timeout)
+    tone = level(share * 100)
+    return Cell("".join(bar(share, width, glyphs)), Tone.BUSY if tone is Tone.TEXT else tone)
+
+
+def quiet(row: Row, doing: Activity | None, now: float) -> float | None:
+    """Seconds since anything was heard of it, while it is under way."""
+    if not row.active or doing is None:
+        return None
+    return max(0.0, now - max(doing.since, row.changed_at, doing.last_output_at or 0.0))
+
+
+def idle(row: Row, doing: Activity | None, now: float) -> Cell:
+    seconds = quiet(row, doing, now)
+    if seconds is None:
+        return Cell("")
+    if seconds < _QUIET:
+        return Cell(age(seconds), Tone.FAINT)
+    return Cell(age(seconds), Tone.WARN if seconds >= _STALLED else Tone.TEXT)
+
+
+def cores(row: Row, doing: Activity | None) -> Cell:
+    if doing is None or doing.cpu is None or not row.active:
+        return Cell("")
+    return Cell(f"{doing.cpu:.2f}", Tone.TEXT if doing.cpu >= _BUSY else Tone.MUTED)
+
+
+def memory(row: Row, doing: Activity | None) -> Cell:
+    if doing is None or doing.memory is None or not row.active:
+        return Cell("")
+    tone = level(100.0 * doing.memory / doing.limits.memory)
+    return Cell(small_size(doing.memory), Tone.MUTED if tone is Tone.TEXT else tone)
+
+
+def small_size(count: float) -> str:
+    """In three digits and a letter: ``312M``, ``1.5G``."""
+    for unit in "BKMG":
+        if count < 999.5:
+            return (
+                f"{count:.1f}{unit}" if 0 < count < 9.95 and unit != "B" else f"{count:.0f}{unit}"
+            )
+        count /= 1024
+    return f"{count:.1f}T"
+
+
+def activity(row: Row, doing: Activity | None, now: float) -> Cell:
     """What it does and for how long, or why it ended as it did."""
     if row.over:
-        return Cell(row.reason, Tone.MUTED)
+        return Cell(row.error or row.reason, Tone.MUTED)
     since = span(now - row.changed_at)
+    if row.active and doing is not None:
+        return Cell(f"{doing.phase} {span(now - doing.since)}", STATES[row.state])
     if row.active:
         return Cell(f"{row.state} {since}", STATES[row.state])
     if row.not_before is not None and row.not_before > now:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.event import Event
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import Score, ScoreKind
 from evalbox.domain.state import ACTIVE, FINAL, State
-from evalbox.tui.model.row import Row, fill, row_of
+from evalbox.tui.model.row import Row, fill, row_of, slim
 
 _PREFIX = "evaluation."
 _STATES = {f"{_PREFIX}{state}": state for state in State}
@@ -20,13 +21,17 @@ class Book:
     """``rows`` is newest first. ``version`` grows with every change to it or to a row.
 
     ``seq`` is the newest event taken in; ``strangers`` are those whose event came before the rest
-    was known, for who keeps the book to ask for.
+    was known, for who keeps the book to ask for. ``retried``, ``scored``, ``led`` and
+    ``troubled`` count those with more than one attempt, a score, an agent, and troubles.
     """
 
     def __init__(self) -> None:
         self.rows: list[Row] = []
         self.states: Counter[State] = Counter()
         self.retried = 0
+        self.scored = 0
+        self.led = 0
+        self.troubled = 0
         self.version = 0
         self.shape = 0
         self.seq = 0
@@ -111,12 +116,17 @@ class Book:
         return bisect_left(rows, _descending(evaluation_id), key=lambda row: _descending(row.id))
 
     def _count(self, row: Row) -> None:
-        self.states[row.state] += 1
-        self.retried += row.attempts > 1
+        self._tally(row, 1)
 
     def _forget_counts(self, row: Row) -> None:
-        self.states[row.state] -= 1
-        self.retried -= row.attempts > 1
+        self._tally(row, -1)
+
+    def _tally(self, row: Row, by: int) -> None:
+        self.states[row.state] += by
+        self.retried += by * (row.attempts > 1)
+        self.scored += by * (row.score is not None)
+        self.led += by * bool(row.agent)
+        self.troubled += by * (row.troubles > 0)
 
 
 class _descending(str):  # noqa: N801 - used as the function that it nearly is
@@ -129,6 +139,8 @@ class _descending(str):  # noqa: N801 - used as the function that it nearly is
 
 
 def _apply(row: Row, event: Event) -> None:
+    # What a page has told of already is not to be counted again.
+    new = event.at > row.changed_at
     row.changed_at = event.at
     if event.kind == "evaluation.cancel_requested":
         row.cancelling = True
@@ -150,6 +162,17 @@ def _apply(row: Row, event: Event) -> None:
         row.outcome = Outcome(outcome)
         row.exit_code = data.get("exit_code")
         row.reason = str(data.get("reason") or "")
+        row.error = str(data.get("error") or "")
+        row.score = _score(data.get("score"))
+        row.troubles += new and row.outcome is Outcome.INFRA_ERROR
+
+
+def _score(told: Mapping[str, object] | None) -> Score | None:
+    if not told:
+        return None
+    value = told.get("value")
+    number = float(value) if isinstance(value, int | float) else None
+    return slim(ScoreKind(str(told["kind"])), number)
 
 
 def _queue_again(row: Row, event: Event) -> None:

@@ -1,16 +1,28 @@
 """What is typed behind ``/``: words that must all be found, ``!word`` that must not, and
-``field:value``. A word is a regular expression, in any case unless it has a capital.
+``field:value``. A word is a regular expression, in any case unless it has a capital. A field is
+compared with a number by ``field:>0.5``, and by ``>=``, ``<``, ``<=`` and ``=``.
 """
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from evalbox.domain.evaluation import Priority
+from evalbox.domain.score import Score
 from evalbox.tui.model.row import Row
+
+_RELATIONS = {
+    ">": operator.gt,
+    ">=": operator.ge,
+    "<": operator.lt,
+    "<=": operator.le,
+    "=": operator.eq,
+}
+_COMPARED = re.compile(r"(>=|<=|>|<|=)([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?)")
 
 #: Gives the text of a row in which a word is looked for.
 Text = Callable[[Any], str]
@@ -26,10 +38,20 @@ _FIELDS: dict[str, Callable[[Row], str]] = {
     "label": lambda row: row.labels,
     "priority": lambda row: Priority(row.priority).name.lower(),
     "reason": lambda row: row.reason,
+    "error": lambda row: row.error,
+    "agent": lambda row: row.agent,
+    "score": lambda row: _score(row.score),
+    "tries": lambda row: str(row.attempts),
     "id": lambda row: row.id,
 }
 
 FIELDS = tuple(_FIELDS)
+
+
+def _score(score: Score | None) -> str:
+    if score is None:
+        return ""
+    return str(score.kind) if score.value is None else repr(score.value)
 
 
 def _anywhere(row: Row) -> str:
@@ -54,11 +76,28 @@ class Term:
 
 
 @dataclass(frozen=True, slots=True)
+class Compared:
+    """Holds for no row whose text is not a number."""
+
+    text: Text
+    relation: Callable[[float, float], bool]
+    number: float
+    inverse: bool
+
+    def holds(self, row: object) -> bool:
+        try:
+            found = self.relation(float(self.text(row)), self.number)
+        except ValueError:
+            return False
+        return found is not self.inverse
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """``problem`` says in words what cannot be read as it was meant; it is then taken literally."""
 
     source: str
-    terms: Sequence[Term] = ()
+    terms: Sequence[Term | Compared] = ()
     problem: str = ""
 
     def holds(self, row: object) -> bool:
@@ -74,12 +113,17 @@ def parse(source: str, fields: Mapping[str, Text] = _FIELDS, anywhere: Text = _a
     ``fields`` are those of the rows, by default of evaluations; words without one are looked for
     ``anywhere``.
     """
-    terms, problems = [], []
+    terms: list[Term | Compared] = []
+    problems: list[str] = []
     for word in source.split():
         inverse = word.startswith("!")
         body = word[1:] if inverse else word
         text, body = _field(body, fields, anywhere)
         if not body:
+            continue
+        if text is not anywhere and (compared := _COMPARED.fullmatch(body)):
+            relation, number = _RELATIONS[compared[1]], float(compared[2])
+            terms.append(Compared(text, relation, number, inverse))
             continue
         pattern, problem = _compiled(body)
         if problem:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from sys import intern
 
-from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.evaluation import AGENT, Evaluation
 from evalbox.domain.ids import short
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import Score, ScoreKind
 from evalbox.domain.state import ACTIVE, FINAL, State
 
 
@@ -15,8 +17,10 @@ from evalbox.domain.state import ACTIVE, FINAL, State
 class Row:
     """Times are seconds since 1970. ``changed_at`` is when it was last heard of.
 
-    ``labels`` are ``key=value``, parted by spaces. ``known`` is False for one that only its first
-    event has told of: limits, labels and the like are still to come.
+    ``troubles`` counts the attempts that evalbox itself let down, as far as the retry budget goes.
+    ``agent`` is its label of that name. ``labels`` are ``key=value``, parted by spaces. ``score``
+    leaves out the checks and the text that it was read from. ``known`` is False for one that only
+    its first event has told of: labels and the like are still to come.
     """
 
     id: str
@@ -25,6 +29,7 @@ class Row:
     engine: str = ""
     kind: str = ""
     labels: str = ""
+    agent: str = ""
     priority: int = 1
     state: State = State.QUEUED
     outcome: Outcome | None = None
@@ -36,6 +41,9 @@ class Row:
     attempts: int = 0
     exit_code: int | None = None
     reason: str = ""
+    error: str = ""
+    troubles: int = 0
+    score: Score | None = None
     cancelling: bool = False
     known: bool = False
 
@@ -71,6 +79,7 @@ def fill(row: Row, item: Evaluation) -> None:
     row.engine = intern(spec.engine)
     row.kind = intern(spec.kind)
     row.labels = intern(" ".join(f"{key}={value}" for key, value in spec.labels.items()))
+    row.agent = intern(spec.labels.get(AGENT, ""))
     row.priority = int(spec.priority)
     row.state = item.state
     row.outcome = item.outcome
@@ -82,8 +91,17 @@ def fill(row: Row, item: Evaluation) -> None:
     row.attempts = item.attempts
     row.exit_code = item.exit_code
     row.reason = intern(item.reason)
+    row.error = intern(item.error)
+    row.troubles = item.infra_failures
+    row.score = None if item.score is None else slim(item.score.kind, item.score.value)
     row.cancelling = item.cancel_requested and item.state not in FINAL
     row.known = True
+
+
+@lru_cache(maxsize=4096)
+def slim(kind: ScoreKind, value: float | None) -> Score:
+    """What a table shows of a score: one object for all that are alike."""
+    return Score(kind, value)
 
 
 def row_of(item: Evaluation) -> Row:

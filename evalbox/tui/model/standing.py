@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.records import QueueStatus
 from evalbox.domain.state import ACTIVE, State
@@ -15,12 +17,18 @@ _KEPT = 3600
 
 @dataclass(slots=True)
 class Standing:
-    """``trouble`` says in words why what is shown may be old; empty where it is not."""
+    """``trouble`` says in words why what is shown may be old; empty where it is not.
+
+    ``activity`` is what attempts under way are at, by the evaluation's id; ``attended`` tells
+    whether there ever was any.
+    """
 
     queue: QueueStatus | None = None
     host: HostReport | None = None
     history: deque[HostSample] = field(default_factory=lambda: deque(maxlen=_KEPT))
     trouble: str = ""
+    activity: Mapping[str, Activity] = field(default_factory=dict)
+    attended: bool = False
     version: int = 0
 
     def update(self, queue: QueueStatus, host: HostReport) -> None:
@@ -28,6 +36,12 @@ class Standing:
         self._keep(*host.history)
         if host.latest is not None:
             self._keep(host.latest)
+        self.version += 1
+
+    def attend(self, found: Iterable[Activity]) -> None:
+        """Takes in what the attempts under way are at."""
+        self.activity = {one.evaluation_id: one for one in found}
+        self.attended = self.attended or bool(self.activity)
         self.version += 1
 
     def fail(self, trouble: str) -> None:

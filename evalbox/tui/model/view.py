@@ -14,18 +14,22 @@ from evalbox.tui.model.query import EVERYTHING, Query
 from evalbox.tui.model.row import Row
 
 #: A view is made anew no more often than this many times what it took, nor than so many seconds.
-_RATIO, _LEAST = 20.0, 0.4
+RATIO, LEAST = 20.0, 0.4
 #: Up to so many rows are gone through at once; more, in a thread that may be told to stop.
-_FEW = 2000
+FEW = 2000
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """``name`` is the column's; ``key`` gives what rows are ordered by."""
+    """``name`` is the column's; ``key`` gives what rows are ordered by.
+
+    ``live``: that changes though nothing happens to the rows.
+    """
 
     name: str
     key: Callable[[Any], Any]
     falling: bool = False
+    live: bool = False
 
 
 class View:
@@ -61,7 +65,7 @@ class View:
 
     @property
     def stale(self) -> bool:
-        return self._seen != self._wanted()
+        return self._seen != self._wanted() or (self.order is not None and self.order.live)
 
     def _wanted(self) -> tuple[int, Query, Order | None]:
         version = self._book.shape if self.whole else self._book.version
@@ -81,22 +85,22 @@ class View:
         rows: list[Row] | None = list(self._book.rows)
         if not self.whole:
             work = partial(self._chosen, list(self._book.rows), self.query, self.order)
-            rows = work() if len(self._book) <= _FEW else await asyncio.to_thread(work)
+            rows = work() if len(self._book) <= FEW else await asyncio.to_thread(work)
         if rows is None or (self.query, self.order) != wanted[1:]:
             return False
         self.rows, self._seen = rows, wanted
         took = time.monotonic() - began
-        self._due = time.monotonic() + max(_LEAST, took * _RATIO)
+        self._due = time.monotonic() + max(LEAST, took * RATIO)
         return True
 
     def _chosen(self, rows: list[Row], query: Query, order: Order | None) -> list[Row] | None:
         """None where it is no longer wanted."""
         chosen: list[Row] = []
         always = self._always
-        for first in range(0, len(rows), _FEW):
+        for first in range(0, len(rows), FEW):
             if self.query is not query or self.order is not order:
                 return None
-            part = rows[first : first + _FEW]
+            part = rows[first : first + FEW]
             if always is not None:
                 part = [row for row in part if always(row)]
             if query.terms:

@@ -15,9 +15,9 @@ from evalbox.tui.model.standing import Standing
 from evalbox.tui.screens.page import Page
 from evalbox.tui.text import steady
 from evalbox.tui.theme import Tone
-from evalbox.tui.widgets.bars import level
 from evalbox.tui.widgets.charts import beside, chart
 from evalbox.tui.widgets.picture import Line, Picture, Span
+from evalbox.tui.wording import level
 
 _LABEL = 11
 _ROWS = 5

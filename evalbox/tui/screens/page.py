@@ -44,6 +44,8 @@ class Page(Screen[None]):
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-tall")]  # noqa: RUF012
     #: Its name among ``PAGES``, and the actions that change something.
     NAME = ""
+    #: Whether it shows what the attempts under way are at.
+    ATTENDS = False
     CHANGING: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, context: Context) -> None:

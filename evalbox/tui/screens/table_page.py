@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import ClassVar, Generic
 
 from textual.binding import Binding, BindingType
@@ -189,12 +190,12 @@ class TablePage(Page, Generic[R]):
     def action_reverse(self) -> None:
         order = self.view.order
         if order is not None:
-            self._set_order(Order(order.name, order.key, not order.falling))
+            self._set_order(replace(order, falling=not order.falling))
 
     def _sort(self, name: str) -> None:
         for column in self.columns:
             if column.name == name and column.sort is not None:
-                self._set_order(Order(name, column.sort, column.falling))
+                self._set_order(Order(name, column.sort, column.falling, column.live))
                 return
         self._set_order(self.make_view().order)
 
@@ -240,6 +241,10 @@ class TablePage(Page, Generic[R]):
 
     def moved(self, row: R | None) -> None:
         """The cursor is on another row."""
+
+    def on_table_sorted(self, event: Table.Sorted) -> None:
+        event.stop()
+        self.action_sort(event.column)
 
     def on_table_opened(self, event: Table.Opened) -> None:
         event.stop()

@@ -15,16 +15,9 @@ from evalbox.tui.glyphs import sparkline
 from evalbox.tui.text import steady
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.picture import Line, Span, ends, measure
+from evalbox.tui.wording import level
 
 _SPARK = 12
-_HIGH, _HIGHER = 75.0, 90.0
-
-
-def level(percent: float) -> Tone:
-    """How much of something that should not run out is used."""
-    if percent >= _HIGHER:
-        return Tone.BAD
-    return Tone.WARN if percent >= _HIGH else Tone.TEXT
 
 
 def top(context: Context, pages: Sequence[str], current: str, width: int) -> Sequence[Line]:

@@ -30,7 +30,7 @@ class Column(Generic[R]):
     ``width`` is in cells; a column with ``flex`` takes what is left, and at least so much. Where
     room is short, columns go in the order of ``rank``, the highest first; 0 stays. ``needed`` says
     whether there is anything to show. ``sort`` gives what rows are ordered by, and ``falling``
-    that the greatest comes first.
+    that the greatest comes first; ``live``, that this changes though nothing happens to the rows.
     """
 
     name: str
@@ -43,6 +43,7 @@ class Column(Generic[R]):
     needed: Callable[[], bool] = _always
     sort: Callable[[R], Any] | None = None
     falling: bool = False
+    live: bool = False
 
 
 class Placed(NamedTuple):

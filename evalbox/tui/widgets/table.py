@@ -61,6 +61,13 @@ class Table(ScrollView, Generic[R], can_focus=True):
         table: Table[object]
         row: object | None
 
+    @dataclass
+    class Sorted(Message):
+        """The header of a column was clicked on."""
+
+        table: Table[object]
+        column: str
+
     def __init__(
         self,
         columns: Sequence[Column[R]],
@@ -235,11 +242,19 @@ class Table(ScrollView, Generic[R], can_focus=True):
         self.look()
 
     def on_click(self, event: events.Click) -> None:
+        if event.y < _HEADER:
+            self._sort_at(event.x)
+            return
         index = self.scroll_offset.y + event.y - _HEADER
-        if event.y >= _HEADER and index < len(self._rows):
+        if index < len(self._rows):
             if index == self._cursor and event.chain > 1:
                 self.action_open()
             self._go(index)
+
+    def _sort_at(self, x: int) -> None:
+        for placed in self._placed:
+            if placed.x <= x < placed.x + placed.width + GAP and placed.column.sort is not None:
+                self.post_message(self.Sorted(self, placed.column.name))  # type: ignore[arg-type]
 
     def watch_has_focus(self, _focus: bool) -> None:
         self.look()
