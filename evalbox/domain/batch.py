@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evalbox.domain.outcome import Outcome
-from evalbox.domain.state import State
+from evalbox.domain.state import FINAL, State
+from evalbox.domain.statistics import wilson
 
 #: Seconds over which the pace of a batch is measured.
 RECENT = 600.0
@@ -16,9 +17,12 @@ RECENT = 600.0
 class Batch:
     """``concurrency`` None means no limit but the pool's.
 
-    Times are seconds since 1970. ``attempts`` counts those begun, ``spent`` is the seconds that all
-    of them took, ``respent`` the part of it that went into those that had to be tried again.
-    ``recent`` counts what ended in the last ``RECENT`` seconds.
+    Times are seconds since 1970: when its first attempt started, and when its last evaluation
+    ended, None while any has not. ``attempts`` counts those begun, ``spent`` is the seconds that
+    all that have ended took, ``respent`` the part of it that went into those that had to be tried
+    again. ``recent`` counts what ended in the last ``RECENT`` seconds. ``scored`` counts those
+    whose score is a number, of which ``mean_score`` is the mean. ``unsettled`` counts those that
+    ended ``ok`` with a score that is invalid, or left to a person.
     """
 
     name: str
@@ -32,7 +36,57 @@ class Batch:
     spent: float = 0.0
     respent: float = 0.0
     recent: int = 0
+    scored: int = 0
+    mean_score: float | None = None
+    unsettled: int = 0
 
     @property
     def total(self) -> int:
         return sum(self.states.values())
+
+    @property
+    def ended(self) -> int:
+        return sum(count for state, count in self.states.items() if state in FINAL)
+
+    @property
+    def passed(self) -> int:
+        """Those that ended ``ok``. What their scores are is told apart, as they have no threshold;
+        a score that is invalid or left to a person makes neither a pass nor a failure.
+        """
+        return self.states.get(State.COMPLETED, 0) - self.unsettled
+
+    @property
+    def judged(self) -> int:
+        """Those that passed or failed: neither cancelled, nor lost to the box, nor unsettled."""
+        return self.passed + self.states.get(State.FAILED, 0)
+
+    @property
+    def pass_rate(self) -> float | None:
+        """Of those judged; None before there are any."""
+        return self.passed / self.judged if self.judged else None
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Where the true pass rate lies with 95 % confidence; None before any was judged."""
+        return wilson(self.passed, self.judged) if self.judged else None
+
+    def throughput(self, now: float) -> float | None:
+        """How many end in an hour: of late, or over all its time where it has finished.
+
+        None where that cannot be told.
+        """
+        if self.started_at is None:
+            return None
+        if self.finished_at is not None:
+            count, seconds = self.ended, self.finished_at - self.started_at
+        else:
+            count, seconds = self.recent, min(RECENT, now - self.started_at)
+        return count / seconds * 3600.0 if count and seconds > 0 else None
+
+    def eta(self, now: float) -> float | None:
+        """Seconds until all have ended, at the pace of late; None where that cannot be told."""
+        left = self.total - self.ended
+        if not left:
+            return 0.0
+        pace = self.throughput(now)
+        return left / pace * 3600.0 if pace else None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -28,8 +28,8 @@ class ScoreCheck:
 class Score:
     """``value`` is finite, in any range, and set for a ``NUMBER`` alone.
 
-    ``raw`` is the text that it was read from, as far as it is kept; ``reason`` says of an
-    ``INVALID`` one what is wrong with it.
+    ``raw`` is the text that it was read from, as far as it is kept. ``reason`` says of an
+    ``INVALID`` one what is wrong with it; of another it is the message that came along, if any.
     """
 
     kind: ScoreKind
@@ -37,3 +37,8 @@ class Score:
     reason: str = ""
     raw: str = ""
     checks: tuple[ScoreCheck, ...] = ()
+
+    @property
+    def summary(self) -> Score:
+        """What a list tells of it: less the checks, and the text."""
+        return replace(self, raw="", checks=()) if self.raw or self.checks else self
