@@ -26,6 +26,9 @@ class Glyphs:
     ascending: str
     descending: str
     limit: str
+    errors: str
+    opened: str
+    closed: str
 
 
 BLOCK = Glyphs(
@@ -56,6 +59,9 @@ BLOCK = Glyphs(
     ascending="↑",
     descending="↓",
     limit="┄",
+    errors="▎",
+    opened="▾",
+    closed="▸",
 )
 
 ASCII = Glyphs(
@@ -86,6 +92,9 @@ ASCII = Glyphs(
     ascending="^",
     descending="v",
     limit="-",
+    errors="!",
+    opened="-",
+    closed="+",
 )
 
 

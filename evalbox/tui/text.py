@@ -6,6 +6,7 @@ agree on each by itself, so what joins is left out, and columns stay in line.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from rich.cells import cell_len
@@ -21,16 +22,25 @@ _DROPPED = [
 _STEADY = dict.fromkeys(_DROPPED) | {0x1F1E6 + place: 65 + place for place in range(26)}
 #: Marks that stand above and below one character; the rest of a heap of them is left out.
 _MOST_MARKS = 2
+#: Of a cell each, and none of them dropped: nearly all that programs print.
+_SINGLE = re.compile(r"[\x20-\x7e\xa1-\xac\xae-\u02ff\u0370-\u0482\u2500-\u25fc\u2800-\u28ff]*")
+
+
+def single(text: str) -> bool:
+    """Whether every character is known, at once, to be of one cell. False is no."""
+    return text.isascii() or _SINGLE.fullmatch(text) is not None
 
 
 def steady(text: str) -> str:
     """``text`` on one line, with nothing that a terminal obeys and no width that is in doubt."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable() and single(text):
         return text
     return _without_heaps(inert_line(text).translate(_STEADY))
 
 
 def _without_heaps(text: str) -> str:
+    if all(map(cell_len, set(text))):
+        return text
     kept: list[str] = []
     marks = 0
     for character in text:
@@ -40,13 +50,18 @@ def _without_heaps(text: str) -> str:
     return "".join(kept)
 
 
+def cells(text: str) -> int:
+    """How wide ``text`` is, which is steady."""
+    return len(text) if single(text) else cell_len(text)
+
+
 @lru_cache(maxsize=16384)
 def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
     """``text`` made steady, cut or filled to exactly ``width`` cells."""
     if width <= 0:
         return ""
     text = steady(text)
-    size = len(text) if text.isascii() else cell_len(text)
+    size = cells(text)
     if size > width:
         return cut(text, width, ellipsis)
     gap = " " * (width - size)
@@ -69,7 +84,7 @@ def cut(text: str, width: int, ellipsis: str) -> str:
 
 def window(text: str, start: int, width: int) -> str:
     """The cells from ``start`` on, exactly ``width`` of them. ``text`` is steady."""
-    if text.isascii():
+    if single(text):
         return text[start : start + width].ljust(width)
     kept, at = [], 0
     for character in text:
@@ -83,3 +98,25 @@ def window(text: str, start: int, width: int) -> str:
         at += wide
     shown = "".join(kept)
     return shown + " " * (width - cell_len(shown))
+
+
+@lru_cache(maxsize=1024)
+def wrapped(text: str, width: int) -> tuple[str, ...]:
+    """``text``, which is steady, in stretches of at most ``width`` cells; at least one of them."""
+    if single(text):
+        return tuple(text[at : at + width] for at in range(0, len(text), width)) or ("",)
+    stretches, begin, size = [], 0, 0
+    for place, character in enumerate(text):
+        wide = cell_len(character)
+        if size + wide > width and place > begin:
+            stretches.append(text[begin:place])
+            begin, size = place, 0
+        size += wide
+    return (*stretches, text[begin:])
+
+
+def height(text: str, width: int) -> int:
+    """In how many stretches it is ``wrapped``."""
+    if 2 * len(text) <= width:
+        return 1
+    return max(1, -(-len(text) // width)) if single(text) else len(wrapped(text, width))

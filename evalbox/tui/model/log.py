@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from evalbox.domain.inert import Neutraliser
 from evalbox.domain.records import OutputPiece
 from evalbox.tui.text import steady
 
-#: Lines and characters of one that are kept.
-LINES, LINE = 10_000, 20_000
+#: Lines, characters of one, and characters of all that are kept.
+LINES, LINE, CHARACTERS = 10_000, 20_000, 4 << 20
+#: What a line ends in of which more came than is kept.
+CUT = " [...]"
 
 
-@dataclass(frozen=True, slots=True)
-class LogLine:
+class LogLine(NamedTuple):
     """``number`` counts from 1 over all that came; ``stream`` 1 is standard output, 2 error."""
 
     number: int
@@ -25,16 +26,17 @@ class LogLine:
 
 
 class Log:
-    """A ring: what comes beyond ``LINES`` pushes the oldest out. ``total`` counts all that came.
+    """A ring: what comes beyond ``LINES`` and ``CHARACTERS`` pushes the oldest out.
 
-    ``version`` grows whenever there is something new, the growth of the last line included.
+    ``total`` counts all that came. ``version`` grows whenever there is something new, the growth
+    of the last line included.
     """
 
     def __init__(self) -> None:
-        self.lines: deque[LogLine] = deque(maxlen=LINES)
+        self.lines: deque[LogLine] = deque()
         self.total = 0
         self.version = 0
-        self.attempt = 1
+        self._characters = 0
         self._neutralisers = {1: Neutraliser(), 2: Neutraliser()}
         self._open: dict[int, LogLine] = {}
 
@@ -46,34 +48,58 @@ class Log:
         """The number of the oldest line that is kept."""
         return self.lines[0].number if self.lines else self.total + 1
 
+    def line(self, number: int) -> LogLine | None:
+        """None for one that is not kept, or not yet there."""
+        place = number - self.first
+        return self.lines[place] if 0 <= place < len(self.lines) else None
+
     def feed(self, piece: OutputPiece) -> None:
+        """Costs what is kept of it: of more lines than that, the first are only counted."""
         text = self._neutralisers[piece.stream].feed(piece.data)
         if not text:
             return
-        *whole, rest = text.split("\n")
-        for line in whole:
-            self._add(piece, line, ended=True)
+        *whole, rest = text.replace("\t", "    ").split("\n")
+        if whole:
+            self._join(piece, whole[0], ended=True)
+            self._append(piece, whole[1:])
         if rest:
-            self._add(piece, rest, ended=False)
+            self._join(piece, rest, ended=False)
+        self._push_out()
         self.version += 1
 
-    def _add(self, piece: OutputPiece, text: str, *, ended: bool) -> None:
-        """Joined to what the same stream left unfinished, if nothing else came in between."""
-        text = steady(text.replace("\t", "    "))
-        last = self.lines[-1] if self.lines else None
+    def _join(self, piece: OutputPiece, text: str, *, ended: bool) -> None:
+        """To what the same stream left unfinished, if nothing else came in between."""
         unfinished = self._open.pop(piece.stream, None)
-        if unfinished is not None and unfinished is last:
-            joined = (unfinished.text + text)[:LINE]
-            line = LogLine(unfinished.number, piece.stream, unfinished.at, joined)
-            self.lines[-1] = line
+        if unfinished is None or not self.lines or unfinished is not self.lines[-1]:
+            self._append(piece, [text])
         else:
-            self.total += 1
-            line = LogLine(self.total, piece.stream, piece.at, text[:LINE])
-            self.lines.append(line)
+            # A mark may belong to what stands before it.
+            joined = _bounded(unfinished.text + text)
+            self.lines[-1] = unfinished._replace(text=joined)
+            self._characters += len(joined) - len(unfinished.text)
         if not ended:
-            self._open[piece.stream] = line
+            self._open[piece.stream] = self.lines[-1]
+
+    def _append(self, piece: OutputPiece, texts: list[str]) -> None:
+        kept = [_bounded(text) for text in texts[-LINES:]]
+        number = self.total + len(texts) - len(kept) + 1
+        self.lines.extend(
+            LogLine(place, piece.stream, piece.at, text) for place, text in enumerate(kept, number)
+        )
+        self.total += len(texts)
+        self._characters += sum(map(len, kept))
+
+    def _push_out(self) -> None:
+        lines = self.lines
+        while len(lines) > LINES or (self._characters > CHARACTERS and len(lines) > 1):
+            self._characters -= len(lines.popleft().text)
 
     def find(self, wanted: str) -> Iterator[int]:
         """The numbers of the lines that have ``wanted`` in them, in any case."""
         wanted = wanted.lower()
         return (line.number for line in self.lines if wanted in line.text.lower())
+
+
+def _bounded(text: str) -> str:
+    text = steady(text[: LINE + 1])
+    return text if len(text) <= LINE else text[: LINE - len(CUT)] + CUT

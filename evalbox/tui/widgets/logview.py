@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from rich.cells import cell_len
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -13,19 +13,22 @@ from textual.strip import Strip
 from evalbox.tui import wording
 from evalbox.tui.glyphs import Glyphs
 from evalbox.tui.model.log import Log, LogLine
-from evalbox.tui.text import window
-from evalbox.tui.theme import PALETTES, Palette, Surface, Tone
+from evalbox.tui.text import window, wrapped
+from evalbox.tui.theme import PALETTES, Palette, Tone
+from evalbox.tui.widgets.laying import Layout
 from evalbox.tui.widgets.scrolling import resize
+from evalbox.tui.widgets.strips import joined
 
 _STREAM_ERROR = 2
 _TIME = 9
+_MARGIN = 2
 
 
 class LogView(ScrollView, can_focus=True):
     """Costs what is seen of it: lines are cut and styled when they are drawn.
 
     While it follows, the end stays in sight; scrolling up stops that, and going to the end begins
-    it again.
+    it again. ``empty`` is told where there is no line.
     """
 
     ALLOW_SELECT = False
@@ -43,22 +46,37 @@ class LogView(ScrollView, can_focus=True):
         Binding("t", "times", "times", id="log.times", tooltip="Show when each line came"),
     ]
 
-    def __init__(self, log: Log, glyphs: Glyphs, *, id: str | None = None) -> None:  # noqa: A002
+    def __init__(
+        self,
+        log: Log,
+        glyphs: Glyphs,
+        *,
+        empty: str = "nothing was printed",
+        id: str | None = None,  # noqa: A002
+    ) -> None:
         super().__init__(id=id)
         self._source = log
         self._glyphs = glyphs
-        self._rows: list[tuple[LogLine, int]] = []
-        self._drawn: tuple[int, int, bool, bool] | None = None
+        self._empty = empty
+        self._layout = Layout()
+        self._drawn: tuple[int, int, int, bool, str] | None = None
         self._start = 0
         self.following = True
         self.wrapping = True
         self.timed = False
         self.wanted = ""
 
-    def show(self, log: Log) -> None:
-        """Shows another log from here on."""
-        self._source, self._drawn, self.following = log, None, True
+    def show(self, log: Log, *, following: bool = True) -> None:
+        """Shows another log from here on, at its end or its beginning."""
+        self._source, self._drawn, self.following = log, None, following
+        self._layout = Layout()
+        if not following:
+            self.scroll_to(y=0, animate=False, immediate=True)
         self.look()
+
+    @property
+    def source(self) -> Log:
+        return self._source
 
     @property
     def _wide(self) -> int:
@@ -71,36 +89,29 @@ class LogView(ScrollView, can_focus=True):
 
     @property
     def _room(self) -> int:
-        return max(1, self._wide - (_TIME if self.timed else 0) - 1)
+        return max(1, self._wide - (_TIME if self.timed else 0) - _MARGIN)
 
     def look(self) -> None:
         """Takes in what has come."""
         if not self._wide:
             return
-        state = (id(self._source) ^ self._source.version, self._room, self.wrapping, self.timed)
+        source = self._source
+        width = self._room if self.wrapping else 0
+        state = (id(source), source.version, self._room, self.timed, self.wanted)
         if state == self._drawn:
             return
         self._drawn = state
-        self._lay_out()
-        resize(self, len(self._rows))
+        gone = self._layout.update(source, width)
+        resize(self, self._layout.rows)
         if self.following:
             self.scroll_to(y=self._bottom, animate=False, immediate=True)
+        elif gone:
+            self.scroll_to(y=max(0, self.scroll_offset.y - gone), animate=False, immediate=True)
         self.refresh()
-
-    def _lay_out(self) -> None:
-        if not self.wrapping:
-            self._rows = [(line, self._start) for line in self._source.lines]
-            return
-        room = self._room
-        self._rows = [
-            (line, start)
-            for line in self._source.lines
-            for start in range(0, max(1, _size(line.text)), room)
-        ]
 
     @property
     def _bottom(self) -> int:
-        return max(0, len(self._rows) - self._high)
+        return max(0, self._layout.rows - self._high)
 
     def on_resize(self) -> None:
         self.look()
@@ -132,40 +143,46 @@ class LogView(ScrollView, can_focus=True):
     def action_sideways(self, by: int) -> None:
         if not self.wrapping:
             self._start = max(0, self._start + by)
-            self._redraw()
+            self.redraw()
 
     def action_follow(self) -> None:
         self.following = not self.following
         if self.following:
-            self.action_finish()
+            self.scroll_to(y=self._bottom, animate=False, immediate=True)
 
     def action_wrap(self) -> None:
         self.wrapping, self._start = not self.wrapping, 0
-        self._redraw()
+        self.redraw()
 
     def action_times(self) -> None:
         self.timed = not self.timed
-        self._redraw()
+        self.redraw()
 
-    def _redraw(self) -> None:
+    def redraw(self) -> None:
         self._drawn = None
         self.look()
+
+    # --- finding ---
 
     def find(self, wanted: str) -> int:
         """Marks ``wanted`` and goes to its last place; gives how many lines have it."""
         self.wanted = wanted
-        numbers = list(self._source.find(wanted)) if wanted else []
+        numbers = self.found()
         if numbers:
             self._go_to_line(numbers[-1])
         self.refresh()
         return len(numbers)
 
+    def found(self) -> list[int]:
+        """The numbers of the lines that have what is ``wanted``."""
+        return list(self._source.find(self.wanted)) if self.wanted else []
+
     def find_next(self, by: int) -> None:
         """Goes to the next place (1) or the one before (-1), and around the ends."""
-        numbers = list(self._source.find(self.wanted)) if self.wanted else []
-        if not numbers or not self._rows:
+        numbers = self.found()
+        if not numbers or not self._layout.rows:
             return
-        here = self._rows[min(self._middle, len(self._rows) - 1)][0].number
+        here, _ = self._layout.at(self._middle)
         if by > 0:
             found = next((number for number in numbers if number > here), numbers[0])
         else:
@@ -174,13 +191,11 @@ class LogView(ScrollView, can_focus=True):
 
     @property
     def _middle(self) -> int:
-        return self.scroll_offset.y + self._high // 2
+        return min(self.scroll_offset.y + self._high // 2, self._layout.rows - 1)
 
     def _go_to_line(self, number: int) -> None:
-        for y, (line, _) in enumerate(self._rows):
-            if line.number == number:
-                self._go(y - self._high // 2)
-                return
+        self.look()
+        self._go(self._layout.row_of(number) - self._high // 2)
 
     # --- drawing ---
 
@@ -188,34 +203,46 @@ class LogView(ScrollView, can_focus=True):
         palette = PALETTES[self.app.theme]
         index = self.scroll_offset.y + y
         width = self._wide
-        if index >= len(self._rows):
-            told = " nothing was printed" if not self._rows and y == 0 else ""
+        number, part = self._layout.at(index) if index < self._layout.rows else (0, 0)
+        line = self._source.line(number)
+        if line is None:
+            told = f" {self._empty}" if not self._layout.rows and y == 0 else ""
             return Strip([Segment(told.ljust(width)[:width], palette.style(Tone.MUTED))], width)
-        line, start = self._rows[index]
-        tone = Tone.WARN if line.stream == _STREAM_ERROR else Tone.TEXT
-        segments = [Segment(" ", palette.style(tone))]
+        return self._strip(line, part, palette)
+
+    def _strip(self, line: LogLine, part: int, palette: Palette) -> Strip:
+        of_errors = line.stream == _STREAM_ERROR
+        tone = Tone.WARN if of_errors else Tone.TEXT
+        spans = [((self._glyphs.errors if of_errors else " ") + " ", palette.style(tone))]
         if self.timed:
-            told = wording.clock(line.at) if start == 0 or not self.wrapping else ""
-            segments.append(Segment(f"{told:<{_TIME}}", palette.style(Tone.FAINT)))
-        text = window(line.text, start, self._room)
-        segments += self._marked(text, tone, palette)
-        return Strip(segments, width)
+            told = "" if part else wording.clock(line.at)
+            spans.append((f"{told:<{_TIME}}", palette.style(Tone.FAINT)))
+        text, begin = self._shown(line.text, part)
+        spans += self._marked(line.text if self.wrapping else text, text, begin, tone, palette)
+        return joined(spans, self._wide)
 
-    def _marked(self, text: str, tone: Tone, palette: Palette) -> list[Segment]:
-        plain, hit = palette.style(tone), palette.style(Tone.HIT, Surface.BASE)
-        wanted = self.wanted.lower()
-        lower = text.lower()
-        if not wanted or len(lower) != len(text) or wanted not in lower:
-            return [Segment(text, plain)]
-        segments, at = [], 0
-        while (found := lower.find(wanted, at)) >= 0:
-            if found > at:
-                segments.append(Segment(text[at:found], plain))
-            at = found + len(wanted)
-            segments.append(Segment(text[found:at], hit))
-        segments.append(Segment(text[at:], plain))
-        return segments
+    def _shown(self, text: str, part: int) -> tuple[str, int]:
+        """What a row shows, and where in the line that begins."""
+        if not self.wrapping:
+            return window(text, self._start, self._room), 0
+        stretches = wrapped(text, self._room)
+        if part >= len(stretches):
+            return "", 0
+        return stretches[part], sum(map(len, stretches[:part]))
 
-
-def _size(text: str) -> int:
-    return len(text) if text.isascii() else cell_len(text)
+    def _marked(
+        self, line: str, text: str, begin: int, tone: Tone, palette: Palette
+    ) -> list[tuple[str, Style]]:
+        """``text``, which is ``line`` from ``begin`` on, with what is wanted of it made visible."""
+        plain, hit = palette.style(tone), palette.style(Tone.HIT)
+        wanted, lower = self.wanted.lower(), line.lower()
+        if not wanted or len(lower) != len(line):
+            return [(text, plain)]
+        spans, at, end = [], begin, begin + len(text)
+        found = lower.find(wanted, max(0, begin - len(wanted) + 1))
+        while 0 <= found < end:
+            first, last = max(found, at), min(found + len(wanted), end)
+            spans += [(line[at:first], plain), (line[first:last], hit)]
+            at = last
+            found = lower.find(wanted, found + len(wanted))
+        return [*spans, (line[at:end], plain)]
