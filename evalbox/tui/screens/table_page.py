@@ -220,7 +220,7 @@ class TablePage(Page, Generic[R]):
         self.table.marked |= {self.identify(row) for row in self.view.rows}
         self.show_rows()
 
-    def chosen(self) -> list[R]:
+    def picked(self) -> list[R]:
         """Those marked, be they shown or not, or the one under the cursor."""
         marked = self.table.marked
         if marked:
@@ -232,7 +232,7 @@ class TablePage(Page, Generic[R]):
         return self.identify(row)
 
     def action_copy(self) -> None:
-        if rows := self.chosen():
+        if rows := self.picked():
             self.copy("\n".join(self.copied(row) for row in rows))
 
     def on_table_moved(self, event: Table.Moved) -> None:
