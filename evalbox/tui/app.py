@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from functools import partial
 from importlib import import_module
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rich.console import RenderableType
+from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -18,6 +20,7 @@ from evalbox.tui import theme
 from evalbox.tui.context import Context
 from evalbox.tui.ending import Ending
 from evalbox.tui.environment import Options
+from evalbox.tui.frame import Frame
 from evalbox.tui.glyphs import ASCII, BLOCK
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.keeper import Keeper
@@ -57,6 +60,8 @@ class MissionControl(App[Ending]):
         Binding("colon", "palette", "actions", show=False, id="app.palette_too",
                 tooltip="Every action by its name"),
         Binding("ctrl+t", "theme", "theme", show=False, id="app.theme", tooltip="Light or dark"),
+        Binding("ctrl+l", "repaint", "repaint", show=False, id="app.repaint",
+                tooltip="Draw all anew, where something else has drawn over it"),
         Binding("q", "leave", "quit", id="app.quit", tooltip="Quit"),
         Binding("ctrl+q,ctrl+c", "leave", "quit", show=False, id="app.quit_too", tooltip="Quit"),
     ]  # fmt: skip
@@ -91,8 +96,10 @@ class MissionControl(App[Ending]):
         for name in PAGES:
             self.add_mode(name, partial(_page, name, self.context))
         self._looking = False
+        self._frame = Frame()
 
     def on_mount(self) -> None:
+        self.app_resume_signal.subscribe(self, lambda _: self._frame.forget())
         self.switch_mode(PAGES[0])
         self.run_worker(self.keeper.run, name="keeper", group="keeper")  # type: ignore[arg-type]
         self.set_interval(self.context.options.interval, self._look)
@@ -168,6 +175,15 @@ class MissionControl(App[Ending]):
     def _leave(self, ending: Ending | None) -> None:
         if ending is not None:
             self.exit(ending)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        if isinstance(renderable, CompositorUpdate):
+            renderable = self._frame.difference(renderable, self.size)
+        super()._display(screen, renderable)
+
+    def action_repaint(self) -> None:
+        self._frame.forget()
+        self.refresh()
 
     def get_key_display(self, binding: Binding) -> str:
         """In words where Textual has a picture that not every font has."""
