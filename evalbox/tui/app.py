@@ -6,7 +6,6 @@ from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar
 
-from rich.console import RenderableType
 from textual._compositor import CompositorUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
@@ -176,7 +175,7 @@ class MissionControl(App[Ending]):
         if ending is not None:
             self.exit(ending)
 
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+    def _display(self, screen: Screen[Any], renderable: Any) -> None:
         if isinstance(renderable, CompositorUpdate):
             renderable = self._frame.difference(renderable, self.size)
         super()._display(screen, renderable)
