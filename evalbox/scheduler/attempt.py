@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.clock import Clock
 from evalbox.domain.evaluation import Evaluation, InputFile
@@ -25,18 +26,22 @@ from evalbox.engines.base import (
     Sandbox,
     SourceFile,
 )
+from evalbox.engines.execution import Exec, Execution
 from evalbox.errors import (
     EngineError,
     EngineUnavailable,
     EvalboxError,
+    InvalidTransition,
     SandboxGone,
     StoreError,
 )
 from evalbox.monitor.sandboxes import SandboxSampler
 from evalbox.scheduler.account import Account, AttemptMeters
+from evalbox.scheduler.beside import Beside
 from evalbox.scheduler.following import Following, following, queue_again
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
+from evalbox.scheduler.progress import Phase, Progress
 from evalbox.scheduler.transcript import Transcript
 from evalbox.scheduler.verdict import decide
 from evalbox.store.artifacts import extract, wanted
@@ -96,6 +101,8 @@ class AttemptRun:
         limit, clock = evaluation.spec.limits.output, around.clock
         self.transcript = Transcript(around.store, self.key, limit, clock)
         self.account = Account(around.meters, clock, evaluation, adopted)
+        self.progress = Progress(clock, Phase.ADOPTING if adopted else Phase.WAITING)
+        self.beside = Beside(f"the sandbox of {evaluation.short_id}")
         self._around = around
         self._gate = gate
         self._adopted = adopted
@@ -128,6 +135,7 @@ class AttemptRun:
         if self._cause is not None or self._over:
             return
         self._cause = cause
+        self.progress.enter(Phase.STOPPING)
         if self._launched:
             self._kill_soon()
             self._hurry(END_DEADLINE)
@@ -136,8 +144,21 @@ class AttemptRun:
 
     def sampled(self, usage: Usage) -> None:
         """Looks at a measurement of the sandbox: what is over its disk limit is stopped."""
+        self.progress.measured(usage)
         if usage.disk > self.evaluation.spec.limits.disk:
             self.stop(Outcome.DISK_LIMIT)
+
+    def activity(self) -> Activity | None:
+        """What it is at; None once its verdict is recorded."""
+        if self.progress.phase is Phase.REMOVING:
+            return None
+        return self.progress.activity(self.evaluation, self.number, self.transcript)
+
+    async def exec(self, program: Exec) -> Execution:
+        """Starts a program beside the job. Raises ``InvalidTransition`` where that does not run."""
+        if self._sandbox is None or self.progress.phase is not Phase.RUNNING:
+            raise not_running(self.evaluation, self.progress.phase)
+        return await self._sandbox.exec(program)
 
     async def run(self) -> None:
         try:
@@ -161,6 +182,7 @@ class AttemptRun:
             for task in (self._last_look, self._kill):
                 if task is not None:
                     await _ended(task)
+        self.progress.enter(Phase.REMOVING)
         await self._destroy()
 
     async def _verdict(self) -> Verdict:
@@ -239,6 +261,7 @@ class AttemptRun:
     async def _make(self) -> Sandbox:
         spec = self.evaluation.spec
         await self._gate.pass_through()
+        self.progress.enter(Phase.FINDING)
         image = await self._gate.engine.image(spec.image)
         profile = Profile(
             image=image.id,
@@ -250,6 +273,7 @@ class AttemptRun:
         labels = {LABEL_EVALUATION: self.evaluation.id, LABEL_ATTEMPT: str(self.number)}
         name = f"{self.evaluation.short_id}-{self.number}"
         while True:
+            self.progress.enter(Phase.MAKING)
             with self.account.phase("sandbox"):
                 sandbox, warm = await self._around.pool.acquire(self._gate, profile, labels, name)
             self.account.took(warm=warm)
@@ -265,6 +289,7 @@ class AttemptRun:
                     await sandbox.destroy()
 
     async def _begin(self, sandbox: Sandbox, image: Image, *, warm: bool) -> None:
+        self.progress.enter(Phase.FILLING)
         with self.account.phase("files"):
             launch = await self._launch()
             await sandbox.prepare(launch)
@@ -281,6 +306,7 @@ class AttemptRun:
         if not owned:
             self._cause = self._cause or Outcome.CANCELLED
             return
+        self.progress.enter(Phase.LAUNCHING)
         with self.account.phase("launch"):
             await sandbox.launch(launch)
         self.account.launched(warm=warm)
@@ -303,6 +329,7 @@ class AttemptRun:
     async def _supervise(self, sandbox: Sandbox) -> Exit:
         """Follows the sandbox to its end, which a stop brings about by killing it."""
         self._launched = True
+        self.progress.enter(Phase.RUNNING)
         left = self._time_left()
         self._hurry(left + COLLECT_DEADLINE + END_DEADLINE)
         self._due(asyncio.get_running_loop().time() + left)
@@ -351,6 +378,7 @@ class AttemptRun:
             nonlocal since
             async for data in sandbox.artifacts():
                 if since is None:
+                    self.progress.enter(Phase.KEEPING)
                     self._grant(COLLECT_GRACE + limit / COLLECT_RATE)
                     since = self._around.clock.now()
                 began = time()
@@ -408,6 +436,7 @@ class AttemptRun:
             chance=chance,
             outage=self._outage,
         )
+        self.progress.enter(Phase.RECORDING)
         with self.account.phase("verdict"):
             recorded = await insist(lambda: self._finish(verdict, after))
         self.account.ended(verdict, self._usage, self.transcript)
@@ -492,6 +521,14 @@ class AttemptRun:
             return self._limits.timeout
         elapsed = max(0.0, self._around.clock.now() - self._adopted.started_at)
         return max(0.0, self._limits.timeout - elapsed)
+
+
+def not_running(evaluation: Evaluation, stands: str) -> InvalidTransition:
+    """``stands`` says how it stands instead."""
+    return InvalidTransition(
+        f"evaluation {evaluation.short_id} does not run: it is {stands}",
+        hint="programs can be run beside a job for as long as that runs",
+    )
 
 
 async def insist(write: Callable[[], Awaitable[bool]]) -> bool:

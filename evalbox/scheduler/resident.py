@@ -9,10 +9,11 @@ from contextlib import contextmanager, suppress
 from evalbox.domain.clock import Clock
 from evalbox.domain.limits import Limits
 from evalbox.domain.quantity import format_size
-from evalbox.domain.sandbox import MAX_EXECS, BoxSandbox, SandboxEnd, SandboxState
+from evalbox.domain.sandbox import BoxSandbox, SandboxEnd, SandboxState
 from evalbox.engines.base import Exit, Launch, Profile, Sandbox
 from evalbox.engines.execution import IDLE
-from evalbox.errors import Busy, EngineError, EngineUnavailable, SandboxGone
+from evalbox.errors import EngineError, EngineUnavailable, SandboxGone
+from evalbox.scheduler.beside import Beside
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
 
@@ -39,7 +40,7 @@ class Resident:
         self.gone = asyncio.Event()
         self._clock = clock
         self._ready = asyncio.Event()
-        self._programs = 0
+        self._beside = Beside(f"sandbox {record.short_id}")
 
     @property
     def limits(self) -> Limits:
@@ -52,7 +53,7 @@ class Resident:
 
     def due(self, now: float) -> SandboxEnd | None:
         """Why it is to end now, if it is."""
-        if self._programs:
+        if self._beside.count:
             self.used_at = now
         if now >= self.record.deadline:
             return SandboxEnd.DEADLINE
@@ -131,18 +132,12 @@ class Resident:
     @contextmanager
     def in_use(self) -> Iterator[None]:
         """While it is used it is not idle. Raises ``Busy`` where too much runs in it."""
-        if self._programs >= MAX_EXECS:
-            raise Busy(
-                f"{MAX_EXECS} programs run in sandbox {self.record.short_id} already",
-                hint="wait for one to end",
-            )
-        self._programs += 1
-        self.used_at = self._clock.now()
-        try:
-            yield
-        finally:
-            self._programs -= 1
+        with self._beside.place():
             self.used_at = self._clock.now()
+            try:
+                yield
+            finally:
+                self.used_at = self._clock.now()
 
     async def destroy(self) -> None:
         """What cannot be removed now is when the gate of its engine opens again."""

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from evalbox.config.settings import Settings
+from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.clock import Clock
 from evalbox.domain.evaluation import Evaluation
@@ -115,6 +116,11 @@ class Scheduler:
 
     def _runs_of(self, evaluation_id: str) -> list[AttemptRun]:
         return [run for run in self._runs.values() if run.evaluation.id == evaluation_id]
+
+    def activity(self) -> list[Activity]:
+        """What the attempts under way in this process are at, the oldest evaluation first."""
+        runs = sorted(self._runs.values(), key=lambda run: run.key)
+        return [found for run in runs if (found := run.activity()) is not None]
 
     async def start(self) -> None:
         """Takes over what an earlier process left, then begins to claim."""

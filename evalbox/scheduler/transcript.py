@@ -14,13 +14,14 @@ from evalbox.store.store import Store
 class Transcript:
     """The output of one attempt, at most ``limit`` bytes of it.
 
-    ``grew`` is set, and replaced, when there is more. ``first_at`` is when the first byte came,
-    ``truncated`` says that more came than was kept.
+    ``grew`` is set, and replaced, when there is more. ``first_at`` and ``last_at`` are when the
+    first and the newest byte came, ``truncated`` says that more came than was kept.
     """
 
     def __init__(self, store: Store, key: tuple[str, int], limit: int, clock: Clock) -> None:
         self.grew = asyncio.Event()
         self.first_at: float | None = None
+        self.last_at: float | None = None
         self.truncated = False
         self._store = store
         self._key = key
@@ -36,8 +37,12 @@ class Transcript:
     async def take_over(self) -> None:
         """Goes on behind what an earlier process has kept."""
         self._writer = await asyncio.to_thread(self._store.output_writer, *self._key)
-        kept = await self._store.read_output(*self._key, limit=1)
-        self.first_at = kept[0].at if kept else None
+        self.first_at = await self._at(0)
+        self.last_at = await self._at(max(0, self.bytes - 1))
+
+    async def _at(self, offset: int) -> float | None:
+        kept = await self._store.read_output(*self._key, offset, limit=1)
+        return kept[0].at if kept else None
 
     def seen(self) -> dict[Stream, int]:
         """How much of each stream there is already."""
@@ -47,7 +52,7 @@ class Transcript:
 
     async def keep(self, chunk: Chunk) -> None:
         """Keeps what there is room for and drops the rest. Raises ``StoreError``."""
-        now = self._clock.now()
+        now = self.last_at = self._clock.now()
         if self.first_at is None:
             self.first_at = now
         if self._writer is None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from evalbox.domain.clock import Clock
-from evalbox.domain.sandbox import ExecEnd, ExecPiece
-from evalbox.engines.execution import KILLED, Execution
+from evalbox.domain.sandbox import ExecEnd, ExecPiece, ExecSpec
+from evalbox.engines.execution import KILLED, Exec, Execution
 from evalbox.errors import EvalboxError
+from evalbox.service.audit import audited
+from evalbox.store.store import Store
 from evalbox.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -20,12 +22,46 @@ log = get_logger(__name__)
 _TELLING, _KILLING = 1.5, 30.0
 
 
+def program(spec: ExecSpec, env: Mapping[str, str]) -> Exec:
+    """As an engine takes it, with the whole of its environment."""
+    return Exec(
+        command=spec.command,
+        workdir=spec.workdir,
+        env=env,
+        user=spec.user,
+        stdin=spec.stdin,
+        tty=spec.tty,
+        rows=spec.rows,
+        cols=spec.cols,
+    )
+
+
+async def audited_exec(
+    store: Store,
+    action: str,
+    target: str,
+    spec: ExecSpec,
+    start: Callable[[], Awaitable[LocalExec]],
+) -> LocalExec:
+    """What ``start`` gives, as an entry of the audit log; what is not in that does not run."""
+    detail = {"program": spec.command[0][:200], "arguments": len(spec.command) - 1}
+    started: LocalExec | None = None
+    try:
+        async with audited(store, action, target, detail):
+            started = await start()
+    except BaseException:
+        if started is not None:
+            await started.close()
+        raise
+    return started
+
+
 #: Starts a task under a name, and owns it.
 Own = Callable[[Coroutine[Any, Any, None], str], asyncio.Task[None]]
 
 
 class LocalExec:
-    """Implements ``SandboxExec``. ``give_up`` removes the sandbox of what cannot be killed."""
+    """Implements ``SandboxExec``. ``give_up`` is called for what cannot be killed."""
 
     def __init__(
         self,
@@ -128,5 +164,5 @@ class LocalExec:
             async with asyncio.timeout(_KILLING):
                 await self._execution.kill()
         except (EvalboxError, TimeoutError) as error:
-            log.warning("a program could not be killed: its sandbox goes", error=str(error))
+            log.warning("a program could not be killed", error=str(error))
             await self._give_up()

@@ -19,16 +19,18 @@ from typing import Any, Self
 
 from evalbox import __version__
 from evalbox.config.settings import Settings
+from evalbox.domain.activity import Activity
 from evalbox.domain.admissible import check_specs
 from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.batch import Batch
 from evalbox.domain.check import Check
 from evalbox.domain.clock import Clock, SystemClock
-from evalbox.domain.evaluation import Evaluation, EvaluationSpec
+from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.quantity import format_duration
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import ACTIVE, FINAL
 from evalbox.engines.base import Engine
 from evalbox.engines.docker import DockerEngine
@@ -40,12 +42,14 @@ from evalbox.service.audit import LocalAudit, audited, of_many
 from evalbox.service.authentication import Authentication
 from evalbox.service.doctor import diagnose
 from evalbox.service.endings import Endings
+from evalbox.service.execution import LocalExec
 from evalbox.service.images import Images
 from evalbox.service.keys import LocalKeys
 from evalbox.service.local_images import LocalImages
 from evalbox.service.local_webhooks import LocalWebhooks
 from evalbox.service.metrics import Metrics
 from evalbox.service.sandboxes import LocalSandboxes
+from evalbox.service.shells import open_shell
 from evalbox.service.tracing import Tracing
 from evalbox.service.worker import Worker
 from evalbox.store.outputs import read_output
@@ -313,6 +317,19 @@ class LocalBox:
     async def remove(self, ids: Sequence[str]) -> None:
         async with audited(self._store, "evaluation.remove", *of_many(ids)):
             await self._store.remove(ids)
+
+    async def prioritize(self, ids: Sequence[str], priority: Priority) -> Sequence[Evaluation]:
+        target, detail = of_many(ids)
+        told = {**detail, "priority": priority.name.lower()}
+        async with audited(self._store, "evaluation.prioritize", target, told):
+            return await self._store.prioritize(ids, priority, self._clock.now())
+
+    async def activity(self) -> Sequence[Activity]:
+        return scheduler.activity() if (scheduler := self._scheduler) else ()
+
+    async def shell(self, evaluation_id: str, spec: ExecSpec) -> LocalExec:
+        spec.check()
+        return await open_shell(self._store, self._clock, self._scheduler, evaluation_id, spec)
 
     async def explain(self, evaluation_id: str) -> str:
         evaluation = await self._store.get(evaluation_id)

@@ -26,13 +26,12 @@ from evalbox.domain.sandbox import (
     check_seconds,
 )
 from evalbox.domain.text import plain_text
-from evalbox.engines.execution import Exec
 from evalbox.errors import Busy, InvalidInput, TooLarge
 from evalbox.scheduler.resident import Resident
 from evalbox.scheduler.residents import Residents
 from evalbox.service.audit import audited
 from evalbox.service.collecting import collect
-from evalbox.service.execution import LocalExec
+from evalbox.service.execution import LocalExec, audited_exec, program
 from evalbox.store.store import Store
 
 
@@ -81,18 +80,13 @@ class LocalSandboxes:
     async def exec(self, reference: str, spec: ExecSpec) -> LocalExec:
         spec.check()
         resident = await self._resident(reference)
-        sandbox_id = resident.record.id
-        detail = {"program": spec.command[0][:200], "arguments": len(spec.command) - 1}
-        started: LocalExec | None = None
-        try:
-            async with audited(self._store, "sandbox.exec", sandbox_id, detail):
-                started = await self._started(resident, spec)
-        except BaseException:
-            # What is not in the audit log does not run.
-            if started is not None:
-                await started.close()
-            raise
-        return started
+        return await audited_exec(
+            self._store,
+            "sandbox.exec",
+            resident.record.id,
+            spec,
+            lambda: self._started(resident, spec),
+        )
 
     async def run(
         self,
@@ -151,7 +145,7 @@ class LocalSandboxes:
         with ExitStack() as use:
             use.enter_context(resident.in_use())
             env = {**await self._store.sandbox_environment(sandbox_id), **spec.env}
-            execution = await (await resident.opened()).exec(_program(spec, env))
+            execution = await (await resident.opened()).exec(program(spec, env))
             return LocalExec(
                 execution,
                 self._clock,
@@ -194,19 +188,6 @@ class LocalSandboxes:
         if (residents := self._residents()) is not None:
             reason = "a program in it could not be killed"
             await residents.remove(sandbox_id, SandboxEnd.UNRESPONSIVE, reason)
-
-
-def _program(spec: ExecSpec, env: dict[str, str]) -> Exec:
-    return Exec(
-        command=spec.command,
-        workdir=spec.workdir,
-        env=env,
-        user=spec.user,
-        stdin=spec.stdin,
-        tty=spec.tty,
-        rows=spec.rows,
-        cols=spec.cols,
-    )
 
 
 def _check_place(path: str, user: str | None) -> None:
