@@ -145,13 +145,17 @@ def _group(members: _Members, total: int, first: float, last: float) -> Group:
         share=count / total,
         oldest=min(members.times),
         newest=max(members.times),
-        tasks=tuple(members.tasks.most_common(NAMES)),
+        tasks=_frequent(members.tasks),
         task_count=len(members.tasks),
-        agents=tuple(members.agents.most_common(NAMES)),
+        agents=_frequent(members.agents),
         agent_count=len(members.agents),
         times=_stretches(members.times, first, last),
         members=tuple(members.rows),
     )
+
+
+def _frequent(names: Counter[str]) -> tuple[tuple[str, int], ...]:
+    return tuple(sorted(names.items(), key=lambda one: (-one[1], one[0]))[:NAMES])
 
 
 def _stretches(times: Sequence[float], first: float, last: float) -> tuple[int, ...]:

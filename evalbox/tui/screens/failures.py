@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
-from textual.widget import Widget
 
 from evalbox.tui import wording
 from evalbox.tui.acting import Acting
-from evalbox.tui.context import Context
 from evalbox.tui.glyphs import bar, sparkline
 from evalbox.tui.model import failures
 from evalbox.tui.model.derived import Derived
@@ -20,12 +18,10 @@ from evalbox.tui.screens.table_page import TablePage
 from evalbox.tui.text import steady
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.columns import Cell, Column
-from evalbox.tui.widgets.picture import Line, Picture
+from evalbox.tui.widgets.picture import Line
 
 _BAR = 8
 _LABEL = 8
-#: Lines of the terminal from which on there is room for the detail.
-_HIGH = 22
 _POINTLESS = frozenset({"cancel", "prioritize", "hasten", "undo"})
 
 
@@ -34,6 +30,7 @@ class FailuresScreen(Acting, TablePage[Group]):
     EMPTY = "Nothing has failed."
     HINT = "word  !word  outcome:timeout  task:..."
     NOUNS = ("cause", "causes")
+    DETAILED = True
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("r", "retry", "queue again", id="failures.retry",
                 tooltip="Queue all of the group again"),
@@ -41,16 +38,6 @@ class FailuresScreen(Acting, TablePage[Group]):
                 tooltip="Remove all of the group, with their files"),
         Binding("y", "copy", "copy", id="failures.copy", tooltip="Copy the cause"),
     ]  # fmt: skip
-
-    def __init__(self, context: Context) -> None:
-        super().__init__(context)
-        self.detail = Picture(self._detail, id="detail")
-
-    def body(self) -> Iterable[Widget]:
-        yield self.status
-        yield self.table
-        yield self.detail
-        yield self.field
 
     def make_view(self) -> Derived[Group]:
         return Derived(self.context.book, failures.groups)
@@ -97,31 +84,19 @@ class FailuresScreen(Acting, TablePage[Group]):
         total = sum(group.count for group in self.view.every)
         return [(f"{wording.count(total, 'evaluation')} failed ", Tone.MUTED)] if total else []
 
-    def show_rows(self) -> None:
-        super().show_rows()
-        self.detail.look()
-
-    def moved(self, row: Group | None) -> None:
-        self.detail.look()
-
-    def _detail(self, width: int) -> Sequence[Line]:
-        """The group under the cursor in more words, where there is room."""
-        group = self.table.current
-        if group is None or self.app.size.height < _HIGH:
-            return []
-        now = self.context.clock.now()
+    def detail_of(self, row: Group, width: int) -> Sequence[Line]:
+        group, now = row, self.context.clock.now()
         when = f"first {wording.span(now - group.oldest)} ago"
         when += f", last {wording.span(now - group.newest)} ago"
         if group.dead:
             when += f"; {group.dead:,} of them dead letters"
         lines = [
-            [(self.context.glyphs.line * width, Tone.LINE)],
             _labelled("error", group.cause or "nothing is told"),
             _labelled("tasks", _names(group.tasks, group.task_count)),
             _labelled("when", when),
         ]
         if group.agents:
-            lines.insert(3, _labelled("agents", _names(group.agents, group.agent_count)))
+            lines.insert(2, _labelled("agents", _names(group.agents, group.agent_count)))
         return lines
 
     # --- doing ---

@@ -22,6 +22,9 @@ from evalbox.tui.widgets.columns import Column, R
 from evalbox.tui.widgets.picture import Line, Picture, Span, ends
 from evalbox.tui.widgets.table import Table
 
+#: Lines of the terminal from which on there is room for a row's detail.
+_HIGH = 22
+
 
 class TablePage(Page, Generic[R]):
     """``make_columns``, ``make_view`` and ``identify`` make the difference.
@@ -46,6 +49,8 @@ class TablePage(Page, Generic[R]):
     HINT = "word  !word  field:word"
     #: One row, and several.
     NOUNS = ("row", "rows")
+    #: Whether ``detail_of`` tells more of the row under the cursor.
+    DETAILED = False
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -59,6 +64,8 @@ class TablePage(Page, Generic[R]):
             id="rows",
         )
         self.status = Picture(self._status, id="status")
+        self.detail = Picture(self._detail, id="detail")
+        self.detail.display = False
         self.field = Input(placeholder=self.HINT, id="filter")
         self.field.display = False
         self._renewing = False
@@ -81,6 +88,7 @@ class TablePage(Page, Generic[R]):
     def body(self) -> Iterable[Widget]:
         yield self.status
         yield self.table
+        yield self.detail
         yield self.field
 
     def on_mount(self) -> None:
@@ -116,6 +124,22 @@ class TablePage(Page, Generic[R]):
         else:
             self.table.look()
         self.status.look()
+        self._look_at_detail()
+
+    def _look_at_detail(self) -> None:
+        there = self.DETAILED and self.table.current is not None
+        self.detail.display = there and self.app.size.height >= _HIGH
+        if self.detail.display:
+            self.detail.look()
+
+    def _detail(self, width: int) -> Sequence[Line]:
+        row = self.table.current
+        rule: Line = [(self.context.glyphs.line * width, Tone.LINE)]
+        return [rule] if row is None else [rule, *self.detail_of(row, width)]
+
+    def detail_of(self, row: R, width: int) -> Sequence[Line]:
+        """The row in more words, beneath the table where the terminal has room for it."""
+        return []
 
     def _status(self, width: int) -> Sequence[Line]:
         rows, query = len(self.view.rows), self.view.query
@@ -237,6 +261,7 @@ class TablePage(Page, Generic[R]):
 
     def on_table_moved(self, event: Table.Moved) -> None:
         event.stop()
+        self._look_at_detail()
         self.moved(self.table.current)
 
     def moved(self, row: R | None) -> None:
