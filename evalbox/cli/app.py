@@ -37,6 +37,8 @@ COMMANDS = {
         "artifacts": ("evalbox.cli.artifacts", "List or fetch the files that an evaluation left."),
         "explain": ("evalbox.cli.show", "Say why an evaluation waits, or how it stands."),
         "events": ("evalbox.cli.events", "Print what happened, in order."),
+        "compare": ("evalbox.cli.compare", "Say what differs between two batches or evaluations."),
+        "export": ("evalbox.cli.export", "Write evaluations as JSON, CSV or JUnit XML."),
     },
     "Manage": {
         "batch": ("evalbox.cli.batch", "See and steer groups of evaluations."),

@@ -8,12 +8,13 @@ import click
 
 from evalbox.cli import render
 from evalbox.cli.command import Command, with_session
-from evalbox.cli.fetch import copy_all, copy_file
 from evalbox.cli.options import id_argument, json_option
 from evalbox.cli.session import Session
 from evalbox.domain.inert import inert_line
 from evalbox.domain.quantity import format_size
 from evalbox.errors import ArtifactNotFound
+from evalbox.export.artifacts import copy_all
+from evalbox.export.saving import save
 from evalbox.requests.values import whole
 from evalbox.service.box import Box
 from evalbox.wire import document
@@ -81,7 +82,7 @@ async def _get(
             session.console.binary(data)
         return
     place = Path(output) if output is not None else Path(Path(wanted).name)
-    await copy_file(content, place, executable=bool(record.mode & 0o100))
+    await save(content, place, executable=bool(record.mode & 0o100))
     session.console.note(f"{format_size(record.size)} in {place}")
 
 

@@ -16,11 +16,11 @@ from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import State
 from evalbox.errors import InvalidInput
+from evalbox.export.reading import matching
 from evalbox.requests.values import labels
 from evalbox.service.box import Box
 
 E = TypeVar("E", bound=StrEnum)
-_PAGE = 1000
 
 filter_options = options.apply(
     click.option("--state", multiple=True, metavar="STATE", help="queued, running, failed, ..."),
@@ -60,14 +60,7 @@ async def everything(
     box: Box, query: EvaluationFilter, *, limit: int | None = None
 ) -> list[Evaluation]:
     """All that match, or the newest ``limit`` of them, newest first."""
-    found: list[Evaluation] = []
-    while limit is None or len(found) < limit:
-        size = _PAGE if limit is None else min(_PAGE, limit - len(found))
-        page = await box.list(query, limit=size, after=found[-1].id if found else None)
-        found.extend(page)
-        if len(page) < size:
-            break
-    return found
+    return [item async for item in matching(box, query, limit=limit)]
 
 
 def _members(kind: type[E], names: Sequence[str], field: str) -> frozenset[E]:

@@ -13,7 +13,6 @@ import click
 
 from evalbox.cli import render, status
 from evalbox.cli.command import pass_session
-from evalbox.cli.fetch import Copied, copy_all
 from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.program import BEHIND, WHAT, ProgramCommand, evaluation_options
 from evalbox.cli.session import Session
@@ -22,6 +21,7 @@ from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.inert import inert_line
 from evalbox.domain.quantity import format_duration, format_size
+from evalbox.export.artifacts import Copied, copy_all
 from evalbox.requests.prepared import Prepared
 from evalbox.requests.request import Defaults, Request
 from evalbox.service.box import Box

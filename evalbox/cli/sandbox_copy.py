@@ -11,12 +11,12 @@ from typing import BinaryIO
 import click
 
 from evalbox.cli.command import Command, with_session
-from evalbox.cli.fetch import copy_file
 from evalbox.cli.session import Session
 from evalbox.cli.terminal import standard_input
 from evalbox.domain.quantity import format_size
 from evalbox.domain.sandbox import MAX_FILE
 from evalbox.errors import FileMissing, InvalidInput, TooLarge
+from evalbox.export.saving import save
 from evalbox.service.box import Box
 
 _PIECE = 256 * 1024
@@ -99,4 +99,4 @@ async def _out(
     place = Path(target)
     if await asyncio.to_thread(place.is_dir):
         place = place / posixpath.basename(path.rstrip("/"))
-    await copy_file(content, place, executable=False)
+    await save(content, place)

@@ -13,6 +13,9 @@ from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.score import Score
 from evalbox.domain.state import State
 
+#: The label that names who attempts it.
+AGENT = "agent"
+
 
 class Priority(IntEnum):
     """Smaller is sooner."""

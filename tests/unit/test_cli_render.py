@@ -10,7 +10,7 @@ import pytest
 
 from evalbox.cli import render
 from evalbox.cli.console import Console
-from evalbox.cli.fetch import beneath
+from evalbox.export.artifacts import beneath
 from evalbox.cli.listing import listing
 from evalbox.cli.logs import _Printer, _Tail
 from evalbox.domain.attempt import Attempt, Usage

@@ -1,0 +1,1 @@
+"""Evaluations in forms that other programs read."""
