@@ -19,6 +19,12 @@ class Cell(NamedTuple):
     tone: Tone = Tone.TEXT
 
 
+class Parts(NamedTuple):
+    """A cell of several tones, made of glyphs that are one cell wide each."""
+
+    spans: tuple[tuple[str, Tone], ...]
+
+
 def _always() -> bool:
     return True
 
@@ -36,7 +42,7 @@ class Column(Generic[R]):
     name: str
     title: str
     width: int
-    cell: Callable[[R], Cell]
+    cell: Callable[[R], Cell | Parts]
     flex: bool = False
     right: bool = False
     rank: int = 0

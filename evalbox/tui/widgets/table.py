@@ -21,7 +21,7 @@ from textual.strip import Strip
 from evalbox.tui.glyphs import BLOCK, Glyphs
 from evalbox.tui.text import fit
 from evalbox.tui.theme import PALETTES, Surface, Tone
-from evalbox.tui.widgets.columns import GAP, Cell, Column, Placed, R, place
+from evalbox.tui.widgets.columns import GAP, Cell, Column, Parts, Placed, R, place
 from evalbox.tui.widgets.scrolling import resize
 from evalbox.tui.widgets.strips import joined
 
@@ -29,7 +29,7 @@ from evalbox.tui.widgets.strips import joined
 MARGIN = 3
 _HEADER = 1
 
-Cells = tuple[Cell, ...]
+Cells = tuple[Cell | Parts, ...]
 
 
 class Table(ScrollView, Generic[R], can_focus=True):
@@ -296,10 +296,19 @@ class Table(ScrollView, Generic[R], can_focus=True):
         if not cells:
             return self._blank(y)
         surface = self._surface(index)
-        spans = [(cells[-1].text, palette.style(cells[-1].tone, surface))]
-        for placed, (text, tone) in zip(self._placed, cells, strict=False):
-            spans.append((self._fitted(placed, text), palette.style(tone, surface)))
-        return joined(spans, self._wide)
+        shown = [self._margin(self._rows[index], index)]
+        for placed, cell in zip(self._placed, cells, strict=False):
+            shown += self._pieces(placed, cell)
+        return joined(((text, palette.style(tone, surface)) for text, tone in shown), self._wide)
+
+    def _pieces(self, placed: Placed, cell: Cell | Parts) -> list[Cell]:
+        if isinstance(cell, Cell):
+            return [Cell(self._fitted(placed, cell.text), cell.tone)]
+        left, pieces = placed.width, []
+        for text, tone in cell.spans:
+            pieces.append(Cell(text[:left], tone))
+            left -= len(pieces[-1].text)
+        return [*pieces, Cell(" " * (left + GAP))]
 
     def _fitted(self, placed: Placed, text: str) -> str:
         column, _, width = placed
