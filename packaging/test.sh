@@ -35,11 +35,12 @@ check() {
     fi
 }
 
-ensure_shellcheck() {
-    command -v shellcheck >/dev/null && return
+# ensure_tool NAME: a program that is in a package of the same name.
+ensure_tool() {
+    command -v "$1" >/dev/null && return
     can_be_root && command -v apt-get >/dev/null || return
-    say 'Installing shellcheck'
-    (apt_install shellcheck)
+    say "Installing $1"
+    (apt_install "$1")
 }
 
 # Not through check: the last lines are to be pytest's own.
@@ -58,7 +59,7 @@ lint() {
     check 'mypy' "$VENV/bin/mypy"
     check 'mypy (packaging)' "$VENV/bin/mypy" --strict "$REGISTER"
     check 'import-linter' "$VENV/bin/lint-imports"
-    if ensure_shellcheck; then
+    if ensure_tool shellcheck; then
         check 'shellcheck' shellcheck packaging/*.sh .ci/run
     else
         note 'shellcheck is not here and cannot be installed: left out'
@@ -76,6 +77,7 @@ fi
 ensure_engine
 ensure_runsc
 ensure_image
+ensure_tool tmux || fail "$EXIT_FAILED" "tmux is not here and cannot be installed: the screen is tested in it."
 ensure_runtimes || fail "$EXIT_FAILED" "No sandbox starts with a network here, so not all tests can run."
 
 # Tests that need a sandbox fail where they would otherwise be skipped.

@@ -14,9 +14,16 @@ import threading
 import time
 from pathlib import Path
 
+import pyte
+
 _SEQUENCE = re.compile(
     rb"\x1b(?:\[[0-9;?<>=$]*[a-zA-Z]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[()][A-Z0-9]|.)"
 )
+#: What the emulator does not know and would print.
+_PRIVATE = re.compile(
+    rb"\x1b\[(?:[?><=][0-9;]*\$?|[0-9;]*\$)[a-zA-Z]|\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)"
+)
+_UNFINISHED = re.compile(rb"\x1b(?:\[[0-9;?<>=$]*|\][^\x07\x1b]*\x1b?)?$")
 PATIENCE = 90.0
 
 
@@ -41,6 +48,10 @@ class Terminal:
         self.pid, self._master = pty.fork()
         if self.pid == 0:  # pragma: no cover
             os.execve(sys.executable, [sys.executable, "-m", "evalbox", *arguments], env)
+        self._screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self._screen)
+        self._rest = b""
+        self._lock = threading.Lock()
         self.resize(*size)
         self.raw = b""
         self._status: int | None = None
@@ -56,8 +67,24 @@ class Terminal:
             if not data:
                 return
             self.raw += data
+            with self._lock:
+                self._show(self._rest + data)
+
+    def _show(self, data: bytes) -> None:
+        unfinished = _UNFINISHED.search(data)
+        end = unfinished.start() if unfinished else len(data)
+        self._rest = data[end:]
+        self._stream.feed(_PRIVATE.sub(b"", data[:end]))
+
+    @property
+    def display(self) -> str:
+        """What is on the screen."""
+        with self._lock:
+            return "\n".join(self._screen.display)
 
     def resize(self, columns: int, rows: int) -> None:
+        with self._lock:
+            self._screen.resize(rows, columns)
         fcntl.ioctl(self._master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     @property
@@ -73,10 +100,13 @@ class Terminal:
 
     def until(self, wanted: str) -> None:
         end = time.monotonic() + PATIENCE
-        while wanted not in self.text:
-            assert time.monotonic() < end, self.text[-3000:]
-            assert self.alive or wanted in self.text, self.text[-3000:]
+        while not self._has(wanted):
+            assert time.monotonic() < end, self.display
+            assert self.alive or self._has(wanted), self.text[-3000:]
             time.sleep(0.02)
+
+    def _has(self, wanted: str) -> bool:
+        return wanted in self.display or wanted in self.text
 
     @property
     def alive(self) -> bool:
@@ -99,7 +129,7 @@ class Terminal:
         """Waits for the end; gives the exit status."""
         end = time.monotonic() + PATIENCE
         while self.alive:
-            assert time.monotonic() < end, self.text[-3000:]
+            assert time.monotonic() < end, self.display
             time.sleep(0.02)
         assert self._status is not None
         return self._status

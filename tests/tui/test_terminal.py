@@ -69,7 +69,7 @@ def test_it_starts_resizes_and_quits(data: Path, terminals: list[Terminal]) -> N
     terminal.resize(80, 24)
     terminal.until("Nothing has been submitted yet")
     terminal.forget()
-    terminal.type("3")
+    terminal.type("5")
     terminal.until("admission")
     terminal.type("q")
     assert terminal.ended() == 0
@@ -182,7 +182,7 @@ def test_no_color_sends_no_colours(data: Path, terminals: list[Terminal]) -> Non
     terminal = Terminal(data, NO_COLOR="1")
     terminals.append(terminal)
     terminal.until("Nothing has been submitted yet")
-    terminal.type("3")
+    terminal.type("5")
     terminal.until("admission")
     terminal.type("q")
     assert terminal.ended() == 0
@@ -195,7 +195,7 @@ def test_ascii_sends_only_ascii(data: Path, terminals: list[Terminal]) -> None:
     terminal = Terminal(data, "--ascii")
     terminals.append(terminal)
     terminal.until("Nothing has been submitted yet")
-    terminal.type("3")
+    terminal.type("5")
     terminal.until("admission")
     terminal.type("q")
     assert terminal.ended() == 0
