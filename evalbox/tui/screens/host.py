@@ -1,143 +1,193 @@
-"""The machine: what it has, what is used of it, and whether more is let start."""
+"""The machine: what it has, what is used of it and by whom, and whether more is let start."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import ClassVar
 
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.widget import Widget
 
-from evalbox.domain.host import HostReport, HostSample
-from evalbox.domain.quantity import format_duration, format_size
+from evalbox.domain.activity import Activity
+from evalbox.tui import wording
 from evalbox.tui.context import Context
-from evalbox.tui.glyphs import Glyphs, bar
-from evalbox.tui.model.standing import Standing
-from evalbox.tui.screens.page import Page
-from evalbox.tui.text import steady
+from evalbox.tui.model.few import Few
+from evalbox.tui.model.row import Row
+from evalbox.tui.screens.listing import Listing
+from evalbox.tui.screens.machine import history, overview
 from evalbox.tui.theme import Tone
-from evalbox.tui.widgets.charts import beside, chart
-from evalbox.tui.widgets.picture import Line, Picture, Span
-from evalbox.tui.wording import level
+from evalbox.tui.widgets.columns import Cell, Column
+from evalbox.tui.widgets.picture import Line, Picture
+from evalbox.tui.wording import level, small_size
 
-_LABEL = 11
-_ROWS = 5
-_TWO_COLUMNS = 100
-_CORE = 22
+#: Lines of a terminal from which on there is room for everything at once.
+_HIGH = 40
+#: Seconds of the past that are shown, and how they are called.
+_PASTS = {300.0: "5 minutes", 3600.0: "hour"}
+
+Figure = Callable[[Activity], float | None]
 
 
-class HostScreen(Page):
+class HostScreen(Listing):
     NAME = "Host"
+    EMPTY = "No sandbox runs."
+    NOUNS = ("sandbox runs", "sandboxes run")
+    ATTENDS = True
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("h", "history", "history", id="host.history",
+                tooltip="Switch between what runs and how the machine was"),
+        Binding("w", "past", "5 min / 1 h", id="host.past",
+                tooltip="Switch between the last 5 minutes and the last hour"),
+        Binding("C", "sort('cpu')", "by cpu", show=False, id="sort.cpu",
+                tooltip="Sort by processor"),
+        Binding("M", "sort('memory')", "by memory", show=False, id="sort.memory",
+                tooltip="Sort by memory"),
+        Binding("K", "sort('disk')", "by disk", show=False, id="sort.disk",
+                tooltip="Sort by disk"),
+        Binding("O", "sort('output')", "by output", show=False, id="sort.output",
+                tooltip="Sort by output"),
+    ]  # fmt: skip
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
-        self.picture = Picture(self._draw)
-        self.room = VerticalScroll(self.picture, id="host")
+        self.runs: Few[Row] = Few()
+        self.view = self.runs
+        self.overview = Picture(self._overview, id="overview")
+        self.history = Picture(self._history)
+        self.room = VerticalScroll(self.history, id="past")
+        self._past = next(iter(_PASTS))
+        self._looks_back = False
+        self._version = -1
 
     def body(self) -> Iterable[Widget]:
+        yield self.overview
         yield self.room
+        yield from super().body()
 
     def on_mount(self) -> None:
-        self.room.focus()
+        self._arrange()
+
+    def on_resize(self) -> None:
+        self._arrange()
+
+    # --- what is shown ---
+
+    @property
+    def _high(self) -> bool:
+        return self.app.size.height >= _HIGH
+
+    def _arrange(self) -> None:
+        """All of it where there is room, else the machine as it was in place of the rest."""
+        back = self._looks_back
+        self.room.display = self._high or back
+        self.room.styles.height = "auto" if self._high else "1fr"
+        self.overview.display = self._high or not back
+        for part in (self.status, self.table):
+            part.display = self._high or not back
+        self.field.display = bool(self.field.value) and self.table.display
+        if self.table.display:
+            self.table.focus()
+        else:
+            self.room.focus()
 
     def redraw(self) -> None:
+        standing = self.context.standing
+        if standing.version != self._version:
+            self._version = standing.version
+            get = self.context.book.get
+            self.runs.put([row for one in standing.activity if (row := get(one)) is not None])
         super().redraw()
-        self.picture.look()
+        for picture in (self.overview, self.history):
+            picture.look()
 
-    def _draw(self, width: int) -> Sequence[Line]:
+    def _overview(self, width: int) -> Sequence[Line]:
         context = self.context
-        return machine(context.standing, context.glyphs, width, where=context.where)
+        return overview(context.standing, context.glyphs, width, where=context.where)
 
+    def _history(self, width: int) -> Sequence[Line]:
+        context, high = self.context, self.app.size.height
+        height = min(20, high // 3) if self._high else high - 5
+        told: Line = [
+            (" the last ", Tone.MUTED), (_PASTS[self._past], Tone.STRONG),
+            ("  now at the right", Tone.FAINT),
+        ]  # fmt: skip
+        drawn = history(context.standing, context.glyphs, width, height, seconds=self._past)
+        return [told, *drawn]
 
-def machine(standing: Standing, glyphs: Glyphs, width: int, *, where: str) -> list[Line]:
-    """All that is known of the machine. ``where`` is the address or directory of its box."""
-    host = standing.host
-    if host is None:
-        return [[], [(" looking at the machine", Tone.MUTED)]]
-    lines: list[Line] = [[], *_box(standing, host, glyphs, width)]
-    if where:
-        lines.insert(2, _labelled("at", (steady(where), Tone.TEXT)))
-    if host.latest is None:
-        return [*lines, [], [(" nothing measures the machine: no process runs the queue",
-                              Tone.MUTED)]]  # fmt: skip
-    lines += [[], *_used(host.latest, glyphs, width)]
-    lines += [[], *_cores(host.latest, glyphs, width)]
-    return [*lines, [], *_history(list(standing.history), glyphs, width)]
+    def make_columns(self) -> Sequence[Column[Row]]:
+        now = self.context.clock.now
+        return [
+            Column("task", "TASK", 14, lambda row: Cell(row.name, Tone.STRONG), flex=True,
+                   sort=lambda row: row.name),
+            Column("doing", "DOING", 14, lambda row: wording.activity(row, self._doing(row), now()),
+                   flex=True, rank=1),
+            self._column("cpu", "CPU", 12, lambda one: one.cpu, lambda one: one.limits.cpus,
+                         lambda cores: f"{cores:.3g}"),
+            self._column("memory", "MEMORY", 14, lambda one: one.memory,
+                         lambda one: one.limits.memory, small_size),
+            self._column("disk", "DISK", 14, lambda one: one.disk, lambda one: one.limits.disk,
+                         small_size, rank=3),
+            self._column("pids", "PROCESSES", 10, lambda one: one.pids,
+                         lambda one: one.limits.pids, lambda number: f"{number:.0f}", rank=5),
+            self._column("output", "OUTPUT", 14, lambda one: one.output_bytes,
+                         lambda one: one.limits.output, small_size, rank=4),
+            Column("elapsed", "ELAPSED", 8, lambda row: wording.elapsed(row, now()), right=True,
+                   rank=2, sort=lambda row: row.elapsed(now()) or 0.0, falling=True, live=True),
+            Column("id", "ID", 8, lambda row: Cell(row.short_id, Tone.FAINT), rank=6),
+        ]  # fmt: skip
 
+    def _column(
+        self,
+        name: str,
+        title: str,
+        width: int,
+        used: Figure,
+        limit: Figure,
+        words: Callable[[float], str],
+        *,
+        rank: int = 0,
+    ) -> Column[Row]:
+        """What is used, of what may be."""
 
-def _labelled(label: str, *spans: Span) -> Line:
-    return [(f" {label:<{_LABEL}}", Tone.MUTED), *spans]
+        def cell(row: Row) -> Cell:
+            one = self._doing(row)
+            value = used(one) if one is not None else None
+            if one is None or value is None:
+                return Cell("")
+            most = limit(one) or 0.0
+            text = f"{words(value)} of {words(most)}"
+            # All of its processors is what a task may well use.
+            tone = Tone.TEXT if name == "cpu" else level(100.0 * value / max(1.0, most))
+            return Cell(text, tone)
 
+        def key(row: Row) -> float:
+            one = self._doing(row)
+            return (used(one) if one is not None else None) or 0.0
 
-def _box(standing: Standing, host: HostReport, glyphs: Glyphs, width: int) -> list[Line]:
-    filled, rest = bar(host.running / max(1, host.slots), min(32, width - 50), glyphs)
-    open_now = standing.admission.startswith("open")
-    return [
-        _labelled("box", (steady(host.box), Tone.STRONG), (f"  evalbox {host.version}", Tone.MUTED),
-                  (f"  engine {steady(host.engine)}", Tone.MUTED)),
-        _labelled("slots", (filled, Tone.BUSY), (rest, Tone.FAINT),
-                  (f" {host.running} of {host.slots} in use", Tone.TEXT),
-                  (f", {host.warm} warm", Tone.MUTED)),
-        _labelled("admission", (steady(standing.admission), Tone.GOOD if open_now else Tone.WARN)),
-    ]  # fmt: skip
+        return Column(name, title, width, cell, right=True, rank=rank, sort=key, falling=True,
+                      live=True)  # fmt: skip
 
+    def _doing(self, row: Row) -> Activity | None:
+        return self.context.standing.activity.get(row.id)
 
-def _used(latest: HostSample, glyphs: Glyphs, width: int) -> list[Line]:
-    size = min(32, width - 50)
+    def aside(self) -> Line:
+        doing = self.context.standing.activity.values()
+        cores = sum(one.cpu or 0.0 for one in doing)
+        memory = sum(one.memory or 0 for one in doing)
+        return [(f"{cores:.1f} cores, {small_size(memory)} of memory ", Tone.MUTED)]
 
-    def gauge(label: str, percent: float, words: str) -> Line:
-        filled, rest = bar(percent / 100, size, glyphs)
-        tone = level(percent)
-        return _labelled(
-            label, (filled, Tone.GOOD if tone is Tone.TEXT else tone), (rest, Tone.FAINT),
-            (f" {percent:3.0f} %", tone), (f"  {words}", Tone.MUTED),
-        )  # fmt: skip
+    # --- doing ---
 
-    load = ", ".join(f"{value:.2f}" for value in latest.load)
-    memory = f"{format_size(latest.memory_used)} of {format_size(latest.memory_total)}"
-    disk = 100.0 * latest.disk_used / latest.disk_total if latest.disk_total else 0.0
-    lines = [
-        gauge("processor", latest.cpu, f"load {load}"),
-        gauge("memory", latest.memory_percent, memory),
-        gauge("disk", disk, f"{format_size(latest.disk_free)} free"),
-    ]
-    if latest.swap_total:
-        swap = 100.0 * latest.swap_used / latest.swap_total
-        lines.append(gauge("swap", swap, f"{format_size(latest.swap_used)} used"))
-    received, sent = format_size(latest.received_rate), format_size(latest.sent_rate)
-    lines.append(
-        _labelled("network", (f"{received}/s in, {sent}/s out", Tone.TEXT),
-                  (f"   up {format_duration(latest.uptime)}", Tone.MUTED))
-    )  # fmt: skip
-    return lines
+    def action_history(self) -> None:
+        self._looks_back = not self._looks_back
+        self._arrange()
+        self.look()
 
-
-def _cores(latest: HostSample, glyphs: Glyphs, width: int) -> list[Line]:
-    """Each core, in as many columns as fit."""
-    columns = max(1, (width - 1) // _CORE)
-    lines: list[Line] = [[(" cores", Tone.MUTED)]]
-    for first in range(0, len(latest.cores), columns):
-        line: list[Span] = [(" ", Tone.TEXT)]
-        for number, percent in enumerate(latest.cores[first : first + columns], start=first):
-            filled, rest = bar(percent / 100, _CORE - 12, glyphs)
-            line += [
-                (f"{number:>3} ", Tone.FAINT), (filled, Tone.BUSY), (rest, Tone.FAINT),
-                (f"{percent:4.0f} %  ", level(percent)),
-            ]  # fmt: skip
-        lines.append(line)
-    return lines
-
-
-def _history(history: list[HostSample], glyphs: Glyphs, width: int) -> list[Line]:
-    if len(history) < 2:
-        return []
-    columns = 2 if width >= _TWO_COLUMNS else 1
-    size = width // columns
-    words = f"the last {format_duration(history[-1].at - history[0].at)}"
-    charts = [
-        chart(label, words, values, 100.0, width=size, rows=_ROWS, tone=tone, glyphs=glyphs)
-        for label, tone, values in (
-            ("processor", Tone.BUSY, [sample.cpu for sample in history]),
-            ("memory", Tone.SPECIAL, [sample.memory_percent for sample in history]),
-        )
-    ]
-    return beside(charts, columns, size)
+    def action_past(self) -> None:
+        pasts = list(_PASTS)
+        self._past = pasts[(pasts.index(self._past) + 1) % len(pasts)]
+        if not self._high:
+            self._looks_back = True
+            self._arrange()
+        self.look()
