@@ -21,8 +21,8 @@ class Batch:
     ended, None while any has not. ``attempts`` counts those begun, ``spent`` is the seconds that
     all that have ended took, ``respent`` the part of it that went into those that had to be tried
     again. ``recent`` counts what ended in the last ``RECENT`` seconds. ``scored`` counts those
-    whose score is a number, of which ``mean_score`` is the mean. ``unsettled`` counts those that
-    ended ``ok`` with a score that is invalid, or left to a person.
+    whose score is a number, of which ``mean_score`` is the mean, if it can be told. ``unsettled``
+    counts those that ended ``ok`` with a score that is invalid, or left to a person.
     """
 
     name: str

@@ -89,7 +89,7 @@ class Evaluation:
 
     ``attempts`` counts those begun; ``failures`` and ``infra_failures`` those of the current retry
     budget. ``outcome``, ``exit_code``, ``reason``, ``error`` and ``score`` are the last ended
-    attempt's.
+    attempt's; of the score the summary, as only the attempt's verdict tells the checks.
     """
 
     id: str

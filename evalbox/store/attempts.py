@@ -11,6 +11,7 @@ from evalbox.domain.records import ArtifactRecord
 from evalbox.domain.state import ACTIVE, FINAL, State, check_transition
 from evalbox.store.access import Access
 from evalbox.store.catalogue import add_artifacts
+from evalbox.store.codec import encode_score
 from evalbox.store.events import add_event
 from evalbox.store.rows import ATTEMPT, EVALUATION, attempt_from, evaluation_from, usage_values
 from evalbox.store.sqlite import Connection
@@ -44,6 +45,7 @@ class Attempts(Access):
                     " WHERE id = ?",
                     (now, now, evaluation_id),
                 )
+                _start_batch(conn, current.batch, now)
             conn.execute(
                 "UPDATE attempts SET sandbox_id = ?, image_digest = ?, warm = ?,"
                 " started_at = coalesce(started_at, ?) WHERE evaluation_id = ? AND number = ?",
@@ -95,6 +97,8 @@ class Attempts(Access):
         ``infra_failures`` are the evaluation's new counts. Raises ``InvalidTransition``.
         """
 
+        score = verdict.score
+
         def work(conn: Connection) -> bool:
             current = _current(conn, evaluation_id, attempt)
             if current is None:
@@ -103,10 +107,12 @@ class Attempts(Access):
             if state is State.QUEUED and current.cancel_requested:
                 end = State.CANCELLED
             current.tell(conn, end, now, verdict)
+            spent = _seconds(conn, evaluation_id, attempt, now)
             conn.execute(
                 "UPDATE evaluations SET state = ?, ready = ?, not_before = ?, updated_at = ?,"
-                " finished_at = ?, outcome = ?, exit_code = ?, reason = ?, failures = ?,"
-                " infra_failures = ? WHERE id = ?",
+                " finished_at = ?, outcome = ?, exit_code = ?, reason = ?, error = ?,"
+                " score_kind = ?, score = ?, score_reason = ?, spent = spent + ?,"
+                " respent = respent + ?, failures = ?, infra_failures = ? WHERE id = ?",
                 (
                     end,
                     int(end is State.QUEUED and (not_before is None or not_before <= now)),
@@ -116,6 +122,12 @@ class Attempts(Access):
                     verdict.outcome,
                     verdict.exit_code,
                     verdict.reason,
+                    verdict.error,
+                    score.kind if score else None,
+                    score.value if score else None,
+                    score.reason if score else "",
+                    spent,
+                    spent if end is State.QUEUED else 0.0,
                     failures,
                     infra_failures,
                     evaluation_id,
@@ -125,7 +137,7 @@ class Attempts(Access):
                 "UPDATE attempts SET finished_at = ?, outcome = ?, exit_code = ?, signal = ?,"
                 " reason = ?, oom_killed = ?, output_bytes = ?, truncated = ?,"
                 " first_output_at = ?, cpu_seconds = ?, memory = ?, memory_peak = ?, pids = ?,"
-                " disk = ?, read_bytes = ?, written_bytes = ?"
+                " disk = ?, read_bytes = ?, written_bytes = ?, error = ?, score = ?"
                 " WHERE evaluation_id = ? AND number = ?",
                 (
                     now,
@@ -138,6 +150,8 @@ class Attempts(Access):
                     int(truncated),
                     first_output_at,
                     *usage_values(usage),
+                    verdict.error,
+                    encode_score(score) if score else None,
                     evaluation_id,
                     attempt,
                 ),
@@ -187,6 +201,10 @@ class _Current:
             data["outcome"] = verdict.outcome
             data["exit_code"] = verdict.exit_code
             data["reason"] = verdict.reason
+            if verdict.error:
+                data["error"] = verdict.error
+            if verdict.score is not None:
+                data["score"] = {"kind": verdict.score.kind, "value": verdict.score.value}
         add_event(
             conn,
             f"evaluation.{state}",
@@ -196,6 +214,22 @@ class _Current:
             batch=self.batch,
             data=data,
         )
+
+
+def _start_batch(conn: Connection, name: str | None, now: float) -> None:
+    if name is not None:
+        conn.execute(
+            "UPDATE batches SET started_at = ? WHERE name = ? AND started_at IS NULL", (now, name)
+        )
+
+
+def _seconds(conn: Connection, evaluation_id: str, attempt: int, now: float) -> float:
+    """How long an attempt that ends now has run."""
+    row = conn.execute(
+        "SELECT started_at FROM attempts WHERE evaluation_id = ? AND number = ?",
+        (evaluation_id, attempt),
+    ).fetchone()
+    return 0.0 if row[0] is None else max(0.0, now - row[0])
 
 
 def _current(conn: Connection, evaluation_id: str, attempt: int) -> _Current | None:

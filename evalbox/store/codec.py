@@ -10,6 +10,7 @@ from evalbox.domain.environment import Withheld
 from evalbox.domain.evaluation import EvaluationSpec, InputFile, Network, Priority
 from evalbox.domain.limits import Limits
 from evalbox.domain.retry import RetryPolicy
+from evalbox.domain.score import Score, ScoreCheck, ScoreKind
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 
@@ -50,8 +51,20 @@ def decode_spec(text: str) -> EvaluationSpec:
         batch=document["batch"],
         labels=document["labels"],
         idempotency_key=document["idempotency_key"],
+        score=document.get("score"),
         trace=document.get("trace", ""),
     )
+
+
+def encode_score(score: Score) -> str:
+    checks = [[one.name, one.passed, one.value, one.detail] for one in score.checks]
+    return _encode([score.kind.value, score.value, score.reason, score.raw, checks])
+
+
+def decode_score(text: str) -> Score:
+    """What ``encode_score`` was given."""
+    kind, value, reason, raw, checks = json.loads(text)
+    return Score(ScoreKind(kind), value, reason, raw, tuple(ScoreCheck(*one) for one in checks))
 
 
 def _spec_document(spec: EvaluationSpec) -> dict[str, Any]:
@@ -90,6 +103,7 @@ def _spec_document(spec: EvaluationSpec) -> dict[str, Any]:
         "batch": spec.batch,
         "labels": dict(spec.labels),
         "idempotency_key": spec.idempotency_key,
+        **({"score": spec.score} if spec.score else {}),
         **({"trace": spec.trace} if spec.trace else {}),
     }
 

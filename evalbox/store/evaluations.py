@@ -153,6 +153,7 @@ def _cancel(conn: Connection, one: Standing, now: float) -> None:
         conn.execute(
             "UPDATE evaluations SET state = 'cancelled', ready = 0, not_before = NULL,"
             " outcome = 'cancelled', exit_code = NULL, reason = 'cancelled while queued',"
+            " error = '', score_kind = NULL, score = NULL, score_reason = '',"
             " cancel_requested = 1, finished_at = ?, updated_at = ? WHERE id = ?",
             (now, now, one.id),
         )
@@ -172,7 +173,7 @@ def _queue_again(conn: Connection, one: Standing, now: float) -> None:
     conn.execute(
         "UPDATE evaluations SET state = 'queued', ready = 1, not_before = NULL, failures = 0,"
         " infra_failures = 0, cancel_requested = 0, started_at = NULL, finished_at = NULL,"
-        " updated_at = ? WHERE id = ?",
+        " respent = spent, updated_at = ? WHERE id = ?",
         (now, one.id),
     )
     add_event(

@@ -11,8 +11,9 @@ from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import Score, ScoreKind
 from evalbox.domain.state import State
-from evalbox.store.codec import decode_spec
+from evalbox.store.codec import decode_score, decode_spec
 
 Row = Sequence[Any]
 
@@ -20,13 +21,15 @@ Row = Sequence[Any]
 EVALUATION = """
     id, state, created_at, updated_at, attempts, failures, infra_failures, outcome, exit_code,
     reason, not_before, started_at, finished_at, cancel_requested,
-    (SELECT body FROM specs WHERE evaluation_id = evaluations.id), priority
+    (SELECT body FROM specs WHERE evaluation_id = evaluations.id), priority,
+    error, score_kind, score, score_reason
 """
 
 ATTEMPT = """
     evaluation_id, number, claimed_at, engine, sandbox_id, image_digest, warm, started_at,
     first_output_at, finished_at, outcome, exit_code, signal, reason, oom_killed, cpu_seconds,
-    memory, memory_peak, pids, disk, read_bytes, written_bytes, output_bytes, truncated
+    memory, memory_peak, pids, disk, read_bytes, written_bytes, output_bytes, truncated, error,
+    score
 """
 
 USAGE = "cpu_seconds, memory, memory_peak, pids, disk, read_bytes, written_bytes"
@@ -56,6 +59,8 @@ def evaluation_from(row: Row) -> Evaluation:
         started_at=row[11],
         finished_at=row[12],
         cancel_requested=bool(row[13]),
+        error=row[16],
+        score=None if row[17] is None else Score(ScoreKind(row[17]), row[18], row[19]),
     )
 
 
@@ -69,6 +74,8 @@ def attempt_from(row: Row) -> Attempt:
             signal=row[12],
             reason=row[13],
             oom_killed=bool(row[14]),
+            error=row[24],
+            score=None if row[25] is None else decode_score(row[25]),
         )
     return Attempt(
         evaluation_id=row[0],

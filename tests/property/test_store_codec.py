@@ -7,7 +7,8 @@ from evalbox.domain.environment import Withheld
 from evalbox.domain.evaluation import EvaluationSpec, InputFile, Network, Priority
 from evalbox.domain.limits import Limits
 from evalbox.domain.retry import RetryPolicy
-from evalbox.store.codec import decode_spec, encode_spec
+from evalbox.domain.score import Score, ScoreCheck, ScoreKind
+from evalbox.store.codec import decode_score, decode_spec, encode_score, encode_spec
 
 # Lone surrogates are how arguments that are not UTF-8 arrive.
 texts = st.text(max_size=20)
@@ -54,6 +55,19 @@ specs = st.builds(
     batch=st.none() | texts,
     labels=mappings,
     idempotency_key=st.none() | texts,
+    score=st.none() | texts.filter(bool),
+)
+finite = st.floats(allow_nan=False, allow_infinity=False)
+scores = st.builds(
+    Score,
+    kind=st.sampled_from(ScoreKind),
+    value=st.none() | finite,
+    reason=texts,
+    raw=texts,
+    checks=st.lists(
+        st.builds(ScoreCheck, texts, st.none() | st.booleans(), st.none() | finite, texts),
+        max_size=3,
+    ).map(tuple),
 )
 
 
@@ -66,3 +80,10 @@ def test_nothing_is_lost_but_the_values_of_the_environment(spec: EvaluationSpec)
     assert encode_spec(again) == text
     assert isinstance(again.priority, Priority)
     assert isinstance(again.network, Network)
+
+
+@given(scores)
+def test_nothing_of_a_score_is_lost(score: Score) -> None:
+    text = encode_score(score)
+    assert text.isascii()
+    assert decode_score(text) == score
