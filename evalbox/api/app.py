@@ -20,6 +20,7 @@ from evalbox.api.middleware import Envelope
 from evalbox.api.openapi import Api
 from evalbox.api.queries import known_queries
 from evalbox.api.routes import (
+    activity,
     artifacts,
     audit,
     backups,
@@ -60,6 +61,7 @@ meaning: what cannot be done so becomes `/api/v2`, beside it.
 #: In the order of the documentation.
 _ROUTERS = (
     evaluations.router,
+    activity.router,
     output.router,
     artifacts.router,
     blobs.router,

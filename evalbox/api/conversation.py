@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pydantic import ValidationError
@@ -22,9 +23,9 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
 from evalbox.api import problems
 from evalbox.api.sandbox_models import StartBody
-from evalbox.domain.sandbox import check_size
+from evalbox.domain.sandbox import ExecSpec, check_size
 from evalbox.errors import EvalboxError, InvalidInput
-from evalbox.service.sandbox_box import Sandboxes, SandboxExec
+from evalbox.service.sandbox_box import SandboxExec
 from evalbox.wire import sandboxes as wire
 from evalbox.wire.problem import problem
 
@@ -35,16 +36,16 @@ _NORMAL, _POLICY = 1000, 1008
 WINDOW, SLACK = 1 << 20, 1 << 20
 
 
-async def converse(websocket: WebSocket, sandboxes: Sandboxes, reference: str) -> None:
-    """Until the program ends, or the client goes, and the program with it.
+#: Starts a program, or raises why it cannot be.
+Begin = Callable[[ExecSpec], Awaitable[SandboxExec]]
 
-    Accepts only where there is such a sandbox; else raises ``SandboxNotFound``.
-    """
-    found = await sandboxes.get(reference)
+
+async def converse(websocket: WebSocket, begin: Begin) -> None:
+    """Accepts, and talks until the program ends, or the client goes, and the program with it."""
     await websocket.accept()
     try:
         body = await _first(websocket)
-        running = await sandboxes.exec(found.id, body.spec())
+        running = await begin(body.spec())
         try:
             await _talk(websocket, running)
         finally:

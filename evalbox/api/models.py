@@ -181,6 +181,14 @@ class IdsBody(Body):
     ids: Items[Text] = Field(min_length=1, max_length=10_000)
 
 
+class PriorityBody(IdsBody):
+    """Where in the line all of them are to stand."""
+
+    model_config = example({"ids": ["01m8cgee79000099zkrrhq"], "priority": "high"})
+
+    priority: PriorityName
+
+
 class BatchBody(Body):
     """``concurrency`` null means no limit but the pool's."""
 

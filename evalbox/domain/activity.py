@@ -11,9 +11,9 @@ from evalbox.domain.limits import Limits
 class Activity:
     """Times are seconds since 1970, sizes bytes.
 
-    ``phase`` says in words what it does ("waiting for an image", "running", "keeping artifacts")
-    since ``since``. ``cpu`` is cores in use between the last two samples; it and the sizes are None
-    before there are any. ``last_output_at`` is None before its first output.
+    ``phase`` says in words what it does ("waiting for the engine", "running", "keeping artifacts")
+    since ``since``. ``cpu`` is cores in use, over the last second or so; it and the sizes are None
+    before they have been measured. ``last_output_at`` is None before its first output.
     """
 
     evaluation_id: str

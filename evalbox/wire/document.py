@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, cast
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.batch import Batch
 from evalbox.domain.check import Check
@@ -96,6 +97,22 @@ def attempt(item: Attempt) -> shapes.AttemptDocument:
 
 def sample(at: float, usage: Usage) -> shapes.SampleDocument:
     return {"at": iso(at), **_usage(usage)}
+
+
+def activity(item: Activity) -> shapes.ActivityDocument:
+    return {
+        "evaluation_id": item.evaluation_id,
+        "attempt": item.attempt,
+        "phase": item.phase,
+        "since": iso(item.since),
+        "limits": cast(shapes.LimitsDocument, _plain(item.limits)),
+        "cpu": item.cpu,
+        "memory": item.memory,
+        "disk": item.disk,
+        "pids": item.pids,
+        "output_bytes": item.output_bytes,
+        "last_output_at": iso_or_none(item.last_output_at),
+    }
 
 
 def artifact(item: ArtifactRecord) -> shapes.ArtifactDocument:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.batch import Batch
 from evalbox.domain.check import Check
@@ -103,6 +104,22 @@ def attempt(evaluation_id: str, document: shapes.AttemptDocument) -> Attempt:
 def sample(document: shapes.SampleDocument) -> tuple[float, Usage]:
     usage = {key: value for key, value in document.items() if key != "at"}
     return seconds(document["at"]), Usage(**usage)  # type: ignore[arg-type]
+
+
+def activity(document: shapes.ActivityDocument) -> Activity:
+    return Activity(
+        evaluation_id=document["evaluation_id"],
+        attempt=document["attempt"],
+        phase=document["phase"],
+        since=seconds(document["since"]),
+        limits=Limits(**document["limits"]),
+        cpu=document["cpu"],
+        memory=document["memory"],
+        disk=document["disk"],
+        pids=document["pids"],
+        output_bytes=document["output_bytes"],
+        last_output_at=seconds_or_none(document["last_output_at"]),
+    )
 
 
 def artifact(document: shapes.ArtifactDocument) -> ArtifactRecord:

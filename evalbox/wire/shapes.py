@@ -125,6 +125,25 @@ class AttemptDocument(TypedDict):
     truncated: bool
 
 
+class ActivityDocument(TypedDict):
+    """What an attempt under way is at. ``phase`` is in words for people, since ``since``.
+
+    ``cpu`` is in cores, over the last second; it and the sizes are null before they are measured.
+    """
+
+    evaluation_id: str
+    attempt: int
+    phase: str
+    since: str
+    limits: LimitsDocument
+    cpu: float | None
+    memory: int | None
+    disk: int | None
+    pids: int | None
+    output_bytes: int
+    last_output_at: str | None
+
+
 class SampleDocument(UsageDocument):
     """What a sandbox had used at one moment."""
 

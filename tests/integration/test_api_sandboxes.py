@@ -143,7 +143,7 @@ async def test_a_client_that_leaves_a_stream_ends_its_program(box: Served):
 async def nothing_runs(box: Served) -> bool:
     """Whether no program runs in any sandbox."""
     scheduler = box.box._worker.scheduler  # type: ignore[union-attr]
-    return all(one._programs == 0 for one in scheduler.residents._all.values())
+    return all(one._beside.count == 0 for one in scheduler.residents._all.values())
 
 
 async def test_talking_to_a_program(box: Served):

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
+from starlette.websockets import WebSocket
 
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox, TheContext
-from evalbox.api.models import EvaluationBody, EvaluationsBody, IdsBody, PriorityName
+from evalbox.api.conversation import converse
+from evalbox.api.models import (
+    EvaluationBody,
+    EvaluationsBody,
+    IdsBody,
+    PriorityBody,
+    PriorityName,
+)
 from evalbox.api.moments import moment
 from evalbox.api.paging import Cursor, Limit, Page, page
 from evalbox.api.references import AttemptNumber, EvaluationId, resolved
@@ -30,6 +39,8 @@ from evalbox.wire.shapes import (
 
 router = APIRouter(prefix="/evaluations", tags=["evaluations"])
 READ, SUBMIT = [requires(Scope.READ)], [requires(Scope.SUBMIT)]
+# A shell sees the values of secrets, and can change what comes of the job.
+ADMIN = [requires(Scope.ADMIN)]
 
 #: Longest time in seconds that one request waits for an end.
 MAX_WAIT = 60.0
@@ -130,6 +141,13 @@ async def retry_evaluations(body: IdsBody, box: TheBox) -> Page[EvaluationDocume
     return page(await box.retry(await resolved(box, body.ids)))
 
 
+@router.post("/prioritize", dependencies=SUBMIT)
+async def prioritize_evaluations(body: PriorityBody, box: TheBox) -> Page[EvaluationDocument]:
+    """Puts all of them elsewhere in the line, or none where one is not queued."""
+    ids = await resolved(box, body.ids)
+    return page(await box.prioritize(ids, Priority[body.priority.upper()]))
+
+
 @router.post("/delete", status_code=204, dependencies=SUBMIT)
 async def delete_evaluations(body: IdsBody, box: TheBox) -> None:
     """Removes all of them with their files, or none where one has not ended."""
@@ -177,6 +195,11 @@ async def retry_evaluation(evaluation_id: EvaluationId, box: TheBox) -> Evaluati
 async def explain_evaluation(evaluation_id: EvaluationId, box: TheBox) -> ExplanationDocument:
     """In words, why it waits, or how it stands."""
     return {"explanation": await box.explain(evaluation_id)}
+
+
+@router.websocket("/{id}/shell", dependencies=ADMIN)
+async def open_shell(websocket: WebSocket, evaluation_id: EvaluationId, box: TheBox) -> None:
+    await converse(websocket, partial(box.shell, evaluation_id))
 
 
 @router.get("/{id}/attempts", dependencies=READ)

@@ -7,6 +7,7 @@ import base64
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -138,7 +139,9 @@ async def stream_in_sandbox(
 
 @router.websocket("/{sandbox}/exec", dependencies=SUBMIT)
 async def converse_with_sandbox(websocket: WebSocket, reference: Reference, box: TheBox) -> None:
-    await converse(websocket, box.sandboxes, reference)
+    # Where there is no such sandbox, the connection is not even taken.
+    found = await box.sandboxes.get(reference)
+    await converse(websocket, partial(box.sandboxes.exec, found.id))
 
 
 @router.get(

@@ -8,19 +8,22 @@ from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.batch import Batch
 from evalbox.domain.check import Check
-from evalbox.domain.evaluation import Evaluation, EvaluationSpec
+from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import FINAL
 from evalbox.errors import ArtifactNotFound, ServiceUnreachable
 from evalbox.service.images import Images
 from evalbox.service.remote import downloads
 from evalbox.service.remote.access import RemoteAudit, RemoteKeys
 from evalbox.service.remote.client import Client
+from evalbox.service.remote.execution import RemoteExec
 from evalbox.service.remote.images import RemoteImages
 from evalbox.service.remote.sandboxes import RemoteSandboxes
 from evalbox.service.remote.webhooks import RemoteWebhooks
@@ -139,6 +142,18 @@ class RemoteBox:
 
     async def remove(self, ids: Sequence[str]) -> None:
         await self._client.post("/evaluations/delete", {"ids": list(ids)})
+
+    async def prioritize(self, ids: Sequence[str], priority: Priority) -> Sequence[Evaluation]:
+        body = {"ids": list(ids), "priority": priority.name.lower()}
+        answer = await self._client.post("/evaluations/prioritize", body)
+        return [reading.evaluation(item) for item in answer["items"]]
+
+    async def activity(self) -> Sequence[Activity]:
+        return [reading.activity(item) for item in await self._client.get("/activity")]
+
+    async def shell(self, evaluation_id: str, spec: ExecSpec) -> RemoteExec:
+        path = f"/evaluations/{_segment(evaluation_id)}/shell"
+        return await RemoteExec.begin(self._client.dial, path, spec)
 
     async def explain(self, evaluation_id: str) -> str:
         answer = await self._client.get(f"/evaluations/{_segment(evaluation_id)}/explanation")

@@ -10,18 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.batch import Batch
 from evalbox.domain.check import Check
-from evalbox.domain.evaluation import Evaluation, EvaluationSpec
+from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import FINAL
 from evalbox.errors import ServiceUnreachable
 from evalbox.service.box import Audit, Box, Keys
 from evalbox.service.images import Images
-from evalbox.service.sandbox_box import Sandboxes
+from evalbox.service.sandbox_box import Sandboxes, SandboxExec
 from evalbox.service.webhooks import Webhooks
 
 T = TypeVar("T")
@@ -37,9 +39,9 @@ class SteadyBox:
     """Implements ``Box`` by another one, and goes on with ``reopen``'s where that went away.
 
     What may be asked twice is asked again; submitting is made such by an idempotency key.
-    ``retry`` and ``remove`` are asked again only where they surely had no effect, and what belongs
-    to ``keys``, ``images`` and the like never. Streams go on behind what they gave last. The boxes
-    are their opener's to close.
+    ``retry``, ``remove``, ``prioritize`` and ``shell`` are asked again only where they surely had no
+    effect, and what belongs to ``keys``, ``images`` and the like never. Streams go on behind what
+    they gave last. The boxes are their opener's to close.
     """
 
     def __init__(self, box: Box, reopen: Reopen) -> None:
@@ -161,6 +163,15 @@ class SteadyBox:
 
     async def remove(self, ids: Sequence[str]) -> None:
         await self._ask(lambda box: box.remove(ids), twice=False)
+
+    async def prioritize(self, ids: Sequence[str], priority: Priority) -> Sequence[Evaluation]:
+        return await self._ask(lambda box: box.prioritize(ids, priority), twice=False)
+
+    async def activity(self) -> Sequence[Activity]:
+        return await self._ask(lambda box: box.activity())
+
+    async def shell(self, evaluation_id: str, spec: ExecSpec) -> SandboxExec:
+        return await self._ask(lambda box: box.shell(evaluation_id, spec), twice=False)
 
     async def explain(self, evaluation_id: str) -> str:
         return await self._ask(lambda box: box.explain(evaluation_id))
