@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from evalbox.tui.glyphs import Glyphs, resampled, sparkline
 from evalbox.tui.theme import Tone
@@ -47,3 +49,93 @@ def beside(charts: Sequence[list[Line]], columns: int, width: int) -> list[Line]
             lines.append(line)
         lines.append([])
     return lines
+
+
+@dataclass(frozen=True, slots=True)
+class Graph:
+    """Values at times (seconds), oldest first. ``tell`` puts one into a few letters."""
+
+    label: str
+    words: str
+    points: Sequence[tuple[float, float]]
+    limit: float
+    tell: Callable[[float], str]
+
+
+#: Cells of what stands beside a graph; the part of the limit below which that is out of sight,
+#: and how far a scale of its own then goes beyond the peak.
+_SIDE, _SMALL, _ABOVE = 10, 1 / 8, 1.25
+
+
+def drawn(graph: Graph, glyphs: Glyphs, *, width: int, rows: int) -> list[Line]:
+    """``rows`` + 2 lines of ``width`` cells, with the limit as a line across.
+
+    What stays far below its limit is drawn on a scale of its own, and the line says that the limit
+    is above it.
+    """
+    size = max(4, width - _SIDE - 2)
+    values = over_time(graph.points, size)
+    peak = max(values, default=0.0)
+    small = peak < graph.limit * _SMALL
+    top = _round_up(_ABOVE * peak) if small else max(graph.limit, peak)
+    above = f" limit {graph.tell(graph.limit)}{' is above' if small else ''} "
+    lines: list[Line] = [[(f" {graph.label:<{_SIDE - 1}}", Tone.STRONG), (graph.words, Tone.TEXT)]]
+    line_at = rows if small else min(rows, math.ceil(graph.limit / top * rows))
+    if line_at == rows:
+        lines.append(_limit(above, size, glyphs))
+    for row in reversed(range(rows)):
+        lines.append(_row(graph, values, top, row, rows, size, glyphs))
+        if row == line_at:
+            lines.append(_limit(above, size, glyphs))
+    return lines
+
+
+def _limit(words: str, size: int, glyphs: Glyphs) -> Line:
+    text = words.center(size, glyphs.limit) if size > len(words) else glyphs.limit * size
+    return [(" " * _SIDE, Tone.TEXT), (text, Tone.WARN)]
+
+
+def _row(
+    graph: Graph,
+    values: Sequence[float],
+    top: float,
+    row: int,
+    rows: int,
+    size: int,
+    glyphs: Glyphs,
+) -> Line:
+    step = top / rows
+    beside = {rows - 1: graph.tell(top), 0: graph.tell(0.0) if rows > 1 else ""}.get(row, "")
+    part = [min(step, max(0.0, value - step * row)) for value in values]
+    over = step * row >= graph.limit
+    return [
+        (f"{beside[: _SIDE - 1]:>{_SIDE - 1}} ", Tone.FAINT),
+        (sparkline(part, size, step, glyphs), Tone.BAD if over else Tone.BUSY),
+    ]
+
+
+def over_time(points: Sequence[tuple[float, float]], width: int) -> list[float]:
+    """A value for each of ``width`` equal stretches of time: the greatest, or the one before."""
+    if not points:
+        return []
+    begin, end = points[0][0], points[-1][0]
+    values: list[float | None] = [None] * width
+    for at, value in points:
+        share = (at - begin) / (end - begin) if end > begin else 0.0
+        place = min(width - 1, int(share * width))
+        known = values[place]
+        values[place] = value if known is None else max(known, value)
+    last = points[0][1]
+    found = []
+    for one in values:
+        last = last if one is None else one
+        found.append(last)
+    return found
+
+
+def _round_up(value: float) -> float:
+    """To one digit, so that the scale seldom changes; 1 for nothing."""
+    if value <= 0:
+        return 1.0
+    unit = 10.0 ** math.floor(math.log10(value))
+    return math.ceil(value / unit) * unit
