@@ -1,4 +1,4 @@
-"""Rows that are made from all evaluations of a book, as groups of them are."""
+"""What is made from all evaluations of a book, as groups of them are."""
 
 from __future__ import annotations
 
@@ -6,41 +6,61 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Generic, TypeVar
 
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.few import Few, R
 from evalbox.tui.model.row import Row
 from evalbox.tui.model.view import FEW, LEAST, RATIO, Order
 
-Make = Callable[[Sequence[Row]], list[R]]
+V = TypeVar("V")
 
 
-class Derived(Few[R]):
-    """``make`` is called in a thread where there are many, and no more often than is cheap."""
+class Made(Generic[V]):
+    """``value`` is what ``make`` gave last, at first ``nothing``.
 
-    def __init__(self, book: Book, make: Make[R], *, order: Order | None = None) -> None:
-        super().__init__(order=order)
+    It is made in a thread where there are many rows, and no more often than is cheap.
+    """
+
+    def __init__(self, book: Book, make: Callable[[Sequence[Row]], V], nothing: V) -> None:
+        self.value = nothing
         self._book = book
         self._make = make
-        self._made = -1
+        self._version = -1
         self._fresh_until = 0.0
 
     def due(self, now: float) -> bool:
-        return super().due(now) or self._stale(now)
+        """At ``now``, in seconds of the monotonic clock."""
+        return self._version != self._book.version and now >= self._fresh_until
 
-    def _stale(self, now: float) -> bool:
-        return self._made != self._book.version and now >= self._fresh_until
+    def forget(self) -> None:
+        """Is due at once: what ``make`` goes by has changed."""
+        self._version, self._fresh_until = -1, 0.0
 
-    async def renew(self) -> bool:
-        if self._stale(time.monotonic()):
-            await self._make_anew()
-        return await super().renew()
-
-    async def _make_anew(self) -> None:
+    async def renew(self) -> None:
         version, rows = self._book.version, list(self._book.rows)
         began = time.monotonic()
         work = partial(self._make, rows)
-        self.put(work() if len(rows) <= FEW else await asyncio.to_thread(work))
-        self._made = version
-        took = time.monotonic() - began
-        self._fresh_until = time.monotonic() + max(LEAST, took * RATIO)
+        self._version = version
+        self.value = work() if len(rows) <= FEW else await asyncio.to_thread(work)
+        now = time.monotonic()
+        self._fresh_until = now + max(LEAST, (now - began) * RATIO)
+
+
+class Derived(Few[R]):
+    """Rows that are made so."""
+
+    def __init__(
+        self, book: Book, make: Callable[[Sequence[Row]], list[R]], *, order: Order | None = None
+    ) -> None:
+        super().__init__(order=order)
+        self._made = Made[list[R]](book, make, [])
+
+    def due(self, now: float) -> bool:
+        return super().due(now) or self._made.due(now)
+
+    async def renew(self) -> bool:
+        if self._made.due(time.monotonic()):
+            await self._made.renew()
+            self.put(self._made.value)
+        return await super().renew()

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import ClassVar, Generic
 
 from textual.binding import Binding, BindingType
+from textual.containers import Container
 from textual.widget import Widget
 from textual.widgets import Input
 
@@ -22,8 +23,9 @@ from evalbox.tui.widgets.columns import Column, R
 from evalbox.tui.widgets.picture import Line, Picture, Span, ends
 from evalbox.tui.widgets.table import Table
 
-#: Lines of the terminal from which on there is room for a row's detail.
-_HIGH = 22
+#: From so many lines on there is room beneath a table for more of a row, and beside it from so
+#: many cells on.
+_HIGH, _BROAD = 22, 150
 
 
 class TablePage(Page, Generic[R]):
@@ -66,6 +68,7 @@ class TablePage(Page, Generic[R]):
         self.status = Picture(self._status, id="status")
         self.detail = Picture(self._detail, id="detail")
         self.detail.display = False
+        self.shelf = Container(self.table, self.detail, id="shelf") if self.DETAILED else None
         self.field = Input(placeholder=self.HINT, id="filter")
         self.field.display = False
         self._renewing = False
@@ -87,8 +90,7 @@ class TablePage(Page, Generic[R]):
 
     def body(self) -> Iterable[Widget]:
         yield self.status
-        yield self.table
-        yield self.detail
+        yield self.shelf or self.table
         yield self.field
 
     def on_mount(self) -> None:
@@ -127,18 +129,26 @@ class TablePage(Page, Generic[R]):
         self._look_at_detail()
 
     def _look_at_detail(self) -> None:
-        there = self.DETAILED and self.table.current is not None
-        self.detail.display = there and self.app.size.height >= _HIGH
+        if self.shelf is None:
+            return
+        size = self.app.size
+        self.shelf.set_class(size.width >= _BROAD, "broad")
+        there = self.table.current is not None
+        self.detail.display = there and (size.height >= _HIGH or size.width >= _BROAD)
         if self.detail.display:
             self.detail.look()
 
     def _detail(self, width: int) -> Sequence[Line]:
         row = self.table.current
+        lines = [] if row is None else self.detail_of(row, width)
+        size = self.app.size
+        if size.width >= _BROAD:
+            return lines or [[]]
         rule: Line = [(self.context.glyphs.line * width, Tone.LINE)]
-        return [rule] if row is None else [rule, *self.detail_of(row, width)]
+        return [rule, *lines][: size.height // 2]
 
     def detail_of(self, row: R, width: int) -> Sequence[Line]:
-        """The row in more words, beneath the table where the terminal has room for it."""
+        """The row in more words, beneath the table or beside it, where there is room."""
         return []
 
     def _status(self, width: int) -> Sequence[Line]:

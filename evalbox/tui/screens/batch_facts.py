@@ -1,0 +1,218 @@
+"""A batch in bars and words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from evalbox.domain.batch import Batch
+from evalbox.domain.state import ACTIVE, State
+from evalbox.tui import wording
+from evalbox.tui.glyphs import Glyphs, bar, sparkline
+from evalbox.tui.model.sheet import Scores, Sheet, Tally
+from evalbox.tui.text import fit
+from evalbox.tui.theme import Tone
+from evalbox.tui.widgets.columns import Cell, Parts
+from evalbox.tui.widgets.picture import Line, Span, measure
+
+_LABEL = 10
+#: Beyond so many an hour they are told in thousands.
+_MANY = 100_000
+_BAR = 20
+_TWO_COLUMNS = 96
+_RATE = 11
+_WORST = 14
+
+
+def counts(batch: Batch, glyphs: Glyphs) -> list[tuple[int, str, str, Tone]]:
+    """How many stand how: number, word, glyph and tone, in the order of the bar."""
+    states = batch.states
+    return [
+        (batch.passed, "passed", glyphs.bar_full, Tone.GOOD),
+        (batch.unsettled, "unsettled", glyphs.phases[State.SCORING], Tone.SPECIAL),
+        (states.get(State.FAILED, 0), "failed", glyphs.phases[State.SCORING], Tone.BAD),
+        (states.get(State.DEAD, 0), "dead", glyphs.phases[State.SCORING], Tone.BAD),
+        (states.get(State.CANCELLED, 0), "cancelled", glyphs.states[State.CANCELLED], Tone.WARN),
+        (sum(states.get(one, 0) for one in ACTIVE), "running", glyphs.phases[State.STARTING],
+         Tone.BUSY),
+        (states.get(State.QUEUED, 0), "queued", glyphs.bar_rest, Tone.FAINT),
+    ]  # fmt: skip
+
+
+def progress(batch: Batch, width: int, glyphs: Glyphs) -> Parts:
+    """A bar of all that is in it."""
+    parts = counts(batch, glyphs)
+    sizes = portions([number for number, _, _, _ in parts], width)
+    return Parts(
+        tuple((glyph * size, tone) for (_, _, glyph, tone), size in zip(parts, sizes, strict=True))
+    )
+
+
+def portions(numbers: Sequence[int], width: int) -> list[int]:
+    """``width`` cells for all; what there is at all gets one, as long as there are enough."""
+    total = sum(numbers)
+    if not total:
+        return [0] * len(numbers)
+    exact = [number * width / total for number in numbers]
+    sizes = [max(int(one), 1) if number else 0 for one, number in zip(exact, numbers, strict=True)]
+    places = range(len(numbers))
+    while sum(sizes) > width:
+        sizes[max(places, key=lambda place: (sizes[place] - exact[place], sizes[place]))] -= 1
+    while sum(sizes) < width:
+        sizes[max(places, key=lambda place: exact[place] - sizes[place])] += 1
+    return sizes
+
+
+def pass_rate(batch: Batch) -> Cell:
+    """The share that passed, and where the true one lies with 95 % confidence."""
+    rate, interval = batch.pass_rate, batch.interval
+    if rate is None or interval is None:
+        return Cell("")
+    low, high = interval
+    return Cell(f"{100 * rate:3.0f} % [{100 * low:.0f}-{100 * high:.0f}]", _tone(rate))
+
+
+def pace(batch: Batch, now: float) -> Cell:
+    throughput = batch.throughput(now)
+    if throughput is None:
+        return Cell("")
+    number = f"{throughput:,.0f}" if throughput >= 10 else f"{throughput:.1f}"
+    if throughput >= _MANY:
+        number = f"{throughput / 1000:,.0f}k"
+    return Cell(f"{number}/h", Tone.MUTED if batch.ended == batch.total else Tone.TEXT)
+
+
+def eta(batch: Batch, now: float) -> Cell:
+    if batch.ended == batch.total:
+        return Cell("done", Tone.MUTED)
+    left = batch.eta(now)
+    return Cell("") if left is None else Cell(wording.span(left), Tone.STRONG)
+
+
+def retries(batch: Batch) -> Cell:
+    """What went into attempts that had to be repeated."""
+    if not batch.respent:
+        return Cell("")
+    share = 100 * batch.respent / batch.spent if batch.spent else 0.0
+    return Cell(f"{share:3.0f} % {wording.span(batch.respent)}", Tone.WARN)
+
+
+def mean_score(batch: Batch) -> Cell:
+    return Cell("" if batch.mean_score is None else f"{batch.mean_score:.3g}", Tone.STRONG)
+
+
+def detail(batch: Batch, sheet: Sheet, glyphs: Glyphs, now: float, width: int) -> list[Line]:
+    """All that is known of it, in one column or two."""
+    left = [*_words(batch, glyphs, now), [], *_outcomes(batch, glyphs)]
+    if sheet.scores is not None:
+        left += [[], *_scores(sheet.scores, batch, glyphs)]
+    if width < _TWO_COLUMNS:
+        return [*left, [], *_table(sheet, width)]
+    half = width // 2
+    right = _table(sheet, width - half)
+    lines: list[Line] = []
+    for place in range(max(len(left), len(right))):
+        line = left[place] if place < len(left) else []
+        beside = right[place] if place < len(right) else []
+        gap = half - measure(line)
+        lines.append([*line, (" " * gap, Tone.TEXT), *beside] if gap > 0 else line)
+    return lines
+
+
+def _labelled(label: str, *spans: Span) -> Line:
+    return [(f" {label:<{_LABEL}} ", Tone.MUTED), *spans]
+
+
+def _words(batch: Batch, glyphs: Glyphs, now: float) -> list[Line]:
+    stand: list[Span] = []
+    for number, word, glyph, tone in counts(batch, glyphs):
+        if number:
+            stand += [(f"{glyph} ", tone), (f"{number:,} {word}  ", Tone.TEXT)]
+    rate, interval = batch.pass_rate, batch.interval
+    told = "nothing has been judged yet"
+    if rate is not None and interval is not None:
+        low, high = interval
+        told = f"{100 * rate:.1f} % of {batch.judged:,}, "
+        told += f"95 % sure of {100 * low:.0f} to {100 * high:.0f} %"
+    lines = [
+        _labelled("stands", *stand),
+        _labelled("pass rate", (told, Tone.TEXT)),
+        _labelled("pace", (_pace_words(batch, now), Tone.TEXT)),
+        _labelled("at once", ("no limit of its own" if batch.concurrency is None
+                              else f"{batch.concurrency}", Tone.TEXT)),
+    ]  # fmt: skip
+    if batch.attempts > batch.total or batch.respent:
+        again = f"{wording.count(batch.attempts, 'attempt')}, {wording.span(batch.respent)} of "
+        again += f"{wording.span(batch.spent)} went into what had to be repeated"
+        lines.append(_labelled("retries", (again, Tone.WARN)))
+    return lines
+
+
+def _pace_words(batch: Batch, now: float) -> str:
+    if batch.started_at is None:
+        return "nothing has started yet"
+    if batch.finished_at is not None:
+        return f"took {wording.span(batch.finished_at - batch.started_at)}"
+    left = batch.eta(now)
+    words = f"under way for {wording.span(now - batch.started_at)}"
+    if left is None:
+        return f"{words}, nothing has ended of late"
+    return f"{words}, {pace(batch, now).text.strip()}, done in {wording.span(left)}"
+
+
+def _outcomes(batch: Batch, glyphs: Glyphs) -> list[Line]:
+    found = sorted(batch.outcomes.items(), key=lambda one: -one[1])
+    most = max(batch.outcomes.values(), default=0)
+    lines: list[Line] = []
+    for outcome, number in found:
+        filled, _ = bar(number / most, _BAR, glyphs)
+        lines.append(
+            [(f" {outcome:<{_WORST}}", Tone.MUTED), (f"{filled:<{_BAR}}",
+              wording.outcome_tone(outcome)), (f" {number:,}", Tone.TEXT)]
+        )  # fmt: skip
+    return lines
+
+
+def _scores(scores: Scores, batch: Batch, glyphs: Glyphs) -> list[Line]:
+    top = max(scores.counts)
+    drawn = "".join(sparkline([one], 1, top, glyphs) * 2 for one in scores.counts)
+    mean = "" if batch.mean_score is None else f"  mean {batch.mean_score:.3g}"
+    return [
+        [(f" {'scores':<{_WORST}}", Tone.MUTED), (drawn, Tone.SPECIAL),
+         (f" {batch.scored:,}", Tone.TEXT)],
+        [(" " * (_WORST + 1), Tone.TEXT),
+         (f"{scores.low:.3g} to {scores.high:.3g}{mean}", Tone.MUTED)],
+    ]  # fmt: skip
+
+
+def _table(sheet: Sheet, width: int) -> list[Line]:
+    """Pass rates by task and agent, the tasks that do worst first, as far as there is room."""
+    agents = [name for name, _ in sheet.agents]
+    room = max(1, (width - 24) // _RATE)
+    shown = agents[: room if len(agents) <= room else room - 1]
+    wide = max(12, width - _RATE * (len(shown) + (len(agents) > 1)) - 2)
+    head: list[Span] = [(f" {fit('task, worst first', wide)}", Tone.MUTED)]
+    head += [(fit(name or "all", _RATE, right=True), Tone.MUTED) for name in shown]
+    if len(agents) > 1:
+        head.append((fit("all", _RATE, right=True), Tone.MUTED))
+    lines: list[Line] = [head]
+    for task, tally in sheet.tasks:
+        line: list[Span] = [(f" {fit(task, wide)}", Tone.TEXT)]
+        line += [_rate(sheet.cell(task, name)) for name in shown]
+        if len(agents) > 1:
+            line.append(_rate(tally))
+        lines.append(line)
+    return lines
+
+
+def _rate(tally: Tally) -> Span:
+    if not tally.total:
+        return (" " * _RATE, Tone.FAINT)
+    rate = tally.rate
+    if rate is None:
+        return (fit(f"-/{tally.total}", _RATE, right=True), Tone.FAINT)
+    return (fit(f"{100 * rate:.0f} % {tally.passed}/{tally.judged}", _RATE, right=True),
+            _tone(rate))  # fmt: skip
+
+
+def _tone(rate: float) -> Tone:
+    return Tone.GOOD if rate >= 2 / 3 else Tone.WARN if rate >= 1 / 3 else Tone.BAD
