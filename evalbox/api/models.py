@@ -123,8 +123,9 @@ class ScriptBody(Body):
 class EvaluationBody(Body):
     """What is to be run: a ``script``, or a ``command`` that the image has.
 
-    ``delay`` in seconds or ``not_before`` put the start off. What is left out has the box's own
-    default.
+    ``delay`` in seconds or ``not_before`` put the start off. ``score`` is the path, absolute or
+    beneath the working directory, of a file that holds the score at the end. What is left out has
+    the box's own default.
     """
 
     model_config = example(
@@ -147,6 +148,7 @@ class EvaluationBody(Body):
     inputs: Items[InputBody] = Field(default_factory=list, max_length=MAX_INPUTS)
     stdin: ContentBody | None = None
     artifacts: Items[str] = Field(default_factory=list, max_length=MAX_ARTIFACTS)
+    score: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     network: Network = Network.NONE
     limits: LimitsBody = LimitsBody()
     priority: PriorityName = "normal"

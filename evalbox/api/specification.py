@@ -38,6 +38,7 @@ async def specification(
         inputs=(*await task.upload(box.upload), *sent),
         stdin=stdin,
         artifacts=tuple(body.artifacts),
+        score=body.score,
         network=body.network,
         limits=Limits(**body.limits.model_dump(exclude_none=True)),
         priority=Priority[body.priority.upper()],

@@ -43,6 +43,8 @@ def check_spec(spec: EvaluationSpec) -> None:
     at_most(len(spec.artifacts), MAX_ARTIFACTS, "artifacts")
     for path in spec.artifacts:
         destination(path, field="artifacts")
+    if spec.score is not None:
+        destination(spec.score, field="score")
     at_most(len(spec.env), MAX_VARIABLES, "env")
     for name, value in spec.env.items():
         check_variable(name, value)

@@ -18,6 +18,7 @@ from evalbox.domain.image import Image
 from evalbox.domain.limits import Limits
 from evalbox.domain.records import ArtifactRecord, OutputPiece, QueueStatus
 from evalbox.domain.retry import RetryPolicy
+from evalbox.domain.score import Score
 from evalbox.wire import shapes
 from evalbox.wire.moments import iso, iso_or_none
 
@@ -44,6 +45,8 @@ def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
         "outcome": item.outcome,
         "exit_code": item.exit_code,
         "reason": text(item.reason),
+        "error": item.error,
+        "score": None if item.score is None else score(item.score),
         "cancel_requested": item.cancel_requested,
         "attempt_count": item.attempts,
         "failures": item.failures,
@@ -62,6 +65,7 @@ def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
         "inputs": [_file(file) for file in spec.inputs],
         "stdin": _file(spec.stdin) if spec.stdin else None,
         "artifacts": list(spec.artifacts),
+        "score_file": spec.score,
         "network": spec.network,
         "limits": cast(shapes.LimitsDocument, _plain(spec.limits)),
         "priority": spec.priority.name.lower(),
@@ -72,6 +76,15 @@ def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
     }
 
 
+def score(item: Score) -> shapes.ScoreDocument:
+    return {"kind": item.kind, "value": item.value, "reason": item.reason}
+
+
+def full_score(item: Score) -> shapes.FullScoreDocument:
+    checks = [cast(shapes.ScoreCheckDocument, asdict(one)) for one in item.checks]
+    return {**score(item), "raw": item.raw, "checks": checks}
+
+
 def attempt(item: Attempt) -> shapes.AttemptDocument:
     verdict = item.verdict
     return {
@@ -80,6 +93,8 @@ def attempt(item: Attempt) -> shapes.AttemptDocument:
         "exit_code": verdict.exit_code if verdict else None,
         "signal": verdict.signal if verdict else None,
         "reason": text(verdict.reason) if verdict else "",
+        "error": verdict.error if verdict else "",
+        "score": full_score(verdict.score) if verdict and verdict.score else None,
         "oom_killed": verdict.oom_killed if verdict else False,
         "engine": item.engine,
         "sandbox_id": item.sandbox_id,
@@ -137,6 +152,19 @@ def batch(item: Batch) -> shapes.BatchDocument:
         "total": item.total,
         "states": dict(item.states),
         "outcomes": dict(item.outcomes),
+        "started_at": iso_or_none(item.started_at),
+        "finished_at": iso_or_none(item.finished_at),
+        "attempts": item.attempts,
+        "spent": item.spent,
+        "respent": item.respent,
+        "recent": item.recent,
+        "passed": item.passed,
+        "judged": item.judged,
+        "unsettled": item.unsettled,
+        "pass_rate": item.pass_rate,
+        "pass_interval": None if item.interval is None else list(item.interval),
+        "scored": item.scored,
+        "mean_score": item.mean_score,
     }
 
 

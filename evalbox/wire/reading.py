@@ -20,6 +20,7 @@ from evalbox.domain.limits import Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord, OutputPiece, QueueStatus
 from evalbox.domain.retry import RetryPolicy
+from evalbox.domain.score import Score, ScoreCheck, ScoreKind
 from evalbox.domain.state import State
 from evalbox.wire import shapes
 from evalbox.wire.document import STREAMS
@@ -41,6 +42,8 @@ def evaluation(document: shapes.EvaluationDocument) -> Evaluation:
         outcome=None if document["outcome"] is None else Outcome(document["outcome"]),
         exit_code=document["exit_code"],
         reason=document["reason"],
+        error=document["error"],
+        score=score(document["score"]),
         not_before=seconds_or_none(document["not_before"]),
         started_at=seconds_or_none(document["started_at"]),
         finished_at=seconds_or_none(document["finished_at"]),
@@ -62,6 +65,7 @@ def _spec(document: shapes.EvaluationDocument) -> EvaluationSpec:
         inputs=tuple(InputFile(**entry) for entry in document["inputs"]),
         stdin=None if stdin is None else InputFile(**stdin),
         artifacts=tuple(document["artifacts"]),
+        score=document["score_file"],
         network=Network(document["network"]),
         limits=Limits(**document["limits"]),
         priority=Priority[document["priority"].upper()],
@@ -70,6 +74,24 @@ def _spec(document: shapes.EvaluationDocument) -> EvaluationSpec:
         batch=document["batch"],
         labels=document["labels"],
         idempotency_key=document["idempotency_key"],
+    )
+
+
+def score(document: shapes.ScoreDocument | None) -> Score | None:
+    if document is None:
+        return None
+    return Score(ScoreKind(document["kind"]), document["value"], document["reason"])
+
+
+def full_score(document: shapes.FullScoreDocument | None) -> Score | None:
+    if document is None:
+        return None
+    return Score(
+        ScoreKind(document["kind"]),
+        document["value"],
+        document["reason"],
+        document["raw"],
+        tuple(ScoreCheck(**one) for one in document["checks"]),
     )
 
 
@@ -82,6 +104,8 @@ def attempt(evaluation_id: str, document: shapes.AttemptDocument) -> Attempt:
             signal=document["signal"],
             reason=document["reason"],
             oom_killed=document["oom_killed"],
+            error=document["error"],
+            score=full_score(document["score"]),
         )
     return Attempt(
         evaluation_id=evaluation_id,
@@ -142,6 +166,15 @@ def batch(document: shapes.BatchDocument) -> Batch:
         concurrency=document["concurrency"],
         states={State(key): count for key, count in document["states"].items()},
         outcomes={Outcome(key): count for key, count in document["outcomes"].items()},
+        started_at=seconds_or_none(document["started_at"]),
+        finished_at=seconds_or_none(document["finished_at"]),
+        attempts=document["attempts"],
+        spent=document["spent"],
+        respent=document["respent"],
+        recent=document["recent"],
+        scored=document["scored"],
+        mean_score=document["mean_score"],
+        unsettled=document["unsettled"],
     )
 
 

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from evalbox.domain.evaluation import Network
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import State
 
 
@@ -47,8 +48,38 @@ class RetryDocument(TypedDict):
     cap: float
 
 
+class ScoreDocument(TypedDict):
+    """``value`` is there for a ``number`` alone. ``reason`` says why a score is ``invalid``; with
+    another it is the message that came along, if any.
+    """
+
+    kind: ScoreKind
+    value: float | None
+    reason: str
+
+
+class ScoreCheckDocument(TypedDict):
+    """One thing that was looked at; null is no verdict, or no value, of its own."""
+
+    name: str
+    passed: bool | None
+    value: float | None
+    detail: str
+
+
+class FullScoreDocument(ScoreDocument):
+    """``raw`` is the text that it was read from, as far as it is kept."""
+
+    raw: str
+    checks: list[ScoreCheckDocument]
+
+
 class EvaluationDocument(TypedDict):
-    """One evaluation. Of ``env`` only the names are told: values may be secrets."""
+    """One evaluation. Of ``env`` only the names are told: values may be secrets.
+
+    ``error`` is the line of its output that tells best what went wrong. ``score_file`` is the path
+    that the score is read from; the checks behind it are told with the attempt.
+    """
 
     id: str
     short_id: str
@@ -58,6 +89,8 @@ class EvaluationDocument(TypedDict):
     outcome: Outcome | None
     exit_code: int | None
     reason: str
+    error: str
+    score: ScoreDocument | None
     cancel_requested: bool
     attempt_count: int
     failures: int
@@ -76,6 +109,7 @@ class EvaluationDocument(TypedDict):
     inputs: list[InputFileDocument]
     stdin: InputFileDocument | None
     artifacts: list[str]
+    score_file: str | None
     network: Network
     limits: LimitsDocument
     priority: str
@@ -111,6 +145,8 @@ class AttemptDocument(TypedDict):
     exit_code: int | None
     signal: int | None
     reason: str
+    error: str
+    score: FullScoreDocument | None
     oom_killed: bool
     engine: str
     sandbox_id: str | None
@@ -170,7 +206,15 @@ class PieceDocument(TypedDict):
 
 
 class BatchDocument(TypedDict):
-    """``concurrency`` null means no limit but the pool's."""
+    """``concurrency`` null means no limit but the pool's.
+
+    ``attempts`` counts those begun, ``spent`` is the seconds that they took, ``respent`` the part
+    of it that went into what was tried again; ``recent`` counts what ended in the last ten minutes.
+    ``passed`` ended ``ok``, of the ``judged``: those that were neither cancelled nor lost to the
+    box, nor are ``unsettled``, which is to have ended ``ok`` with a score that is invalid or left
+    to a person. ``pass_interval`` holds the true rate with 95 % confidence (Wilson). ``scored``
+    have a number for a score.
+    """
 
     name: str
     created_at: str
@@ -178,6 +222,19 @@ class BatchDocument(TypedDict):
     total: int
     states: dict[State, int]
     outcomes: dict[Outcome, int]
+    started_at: str | None
+    finished_at: str | None
+    attempts: int
+    spent: float
+    respent: float
+    recent: int
+    passed: int
+    judged: int
+    unsettled: int
+    pass_rate: float | None
+    pass_interval: list[float] | None
+    scored: int
+    mean_score: float | None
 
 
 class EventDocument(TypedDict):

@@ -23,6 +23,7 @@ def specification(spec: EvaluationSpec) -> dict[str, Any]:
         "inputs": [_content(file) | {"path": file.path, "mode": file.mode} for file in spec.inputs],
         "stdin": None if spec.stdin is None else _content(spec.stdin),
         "artifacts": list(spec.artifacts),
+        "score": spec.score,
         "network": spec.network,
         "limits": asdict(spec.limits),
         "priority": spec.priority.name.lower(),

@@ -26,6 +26,7 @@ from evalbox.domain.limits import BOUNDS, Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord, OutputPiece, QueueStatus
 from evalbox.domain.retry import RetryPolicy
+from evalbox.domain.score import Score, ScoreCheck, ScoreKind
 from evalbox.domain.state import State
 from evalbox.errors import AmbiguousId, Busy, EvalboxError, InvalidInput
 from evalbox.wire import access, document, reading
@@ -39,6 +40,7 @@ names = st.text(st.characters(categories=["L", "N", "P", "S"]), min_size=1, max_
 shas = st.text("0123456789abcdef", min_size=64, max_size=64)
 counts = st.integers(0, 1 << 40)
 numbers = st.floats(0, 1e9, allow_nan=False)
+finite = st.floats(allow_nan=False, allow_infinity=False)
 maybe_moments = st.none() | moments
 paths = names.map(lambda name: "/home/agent/" + name.replace("/", "_").replace(".", "_"))
 files = st.builds(InputFile, paths, shas, counts, st.integers(0, 0o777))
@@ -77,6 +79,7 @@ specs = st.builds(
     inputs=st.lists(files, max_size=3, unique_by=lambda file: file.path).map(tuple),
     stdin=st.none() | files.map(lambda file: replace(file, path="/stdin", mode=0o644)),
     artifacts=st.lists(paths, max_size=3).map(tuple),
+    score=st.none() | paths,
     network=st.sampled_from(Network),
     limits=limits,
     priority=st.sampled_from(Priority),
@@ -85,6 +88,17 @@ specs = st.builds(
     batch=st.none() | names,
     labels=st.dictionaries(names, texts, max_size=3),
     idempotency_key=st.none() | names,
+)
+scores = st.builds(
+    Score,
+    kind=st.sampled_from(ScoreKind),
+    value=st.none() | finite,
+    reason=texts,
+    raw=texts,
+    checks=st.lists(
+        st.builds(ScoreCheck, texts, st.none() | st.booleans(), st.none() | finite, texts),
+        max_size=3,
+    ).map(tuple),
 )
 evaluations = st.builds(
     Evaluation,
@@ -103,6 +117,8 @@ evaluations = st.builds(
     started_at=maybe_moments,
     finished_at=maybe_moments,
     cancel_requested=st.booleans(),
+    error=texts,
+    score=st.none() | scores.map(lambda score: score.summary),
 )
 
 
@@ -122,6 +138,8 @@ verdicts = st.builds(
     signal=st.none() | st.integers(1, 64),
     reason=texts,
     oom_killed=st.booleans(),
+    error=texts,
+    score=st.none() | scores,
 )
 attempts = st.builds(
     Attempt,
@@ -212,6 +230,16 @@ def test_pieces_of_output(item: OutputPiece) -> None:
         concurrency=st.none() | counts,
         states=st.dictionaries(st.sampled_from(State), counts),
         outcomes=st.dictionaries(st.sampled_from(Outcome), counts),
+        started_at=maybe_moments,
+        finished_at=maybe_moments,
+        attempts=counts,
+        spent=numbers,
+        respent=numbers,
+        recent=counts,
+        scored=counts,
+        mean_score=st.none() | finite,
+        # Of a value that makes sense: it is a part of what has completed.
+        unsettled=st.just(0),
     )
 )
 def test_batches(item: Batch) -> None:
