@@ -90,6 +90,7 @@ class MissionControl(App[Ending]):
             self.context.book,
             self.context.standing,
             interval=options.interval,
+            attending=self._attending,
             on_change=self._look_soon,
         )
         for name in PAGES:
@@ -114,6 +115,10 @@ class MissionControl(App[Ending]):
         stack = self.screen_stack if self.is_running and not self._exit else []
         if stack and isinstance(stack[-1], Page):
             stack[-1].look()
+
+    def _attending(self) -> bool:
+        stack = self.screen_stack if self.is_running else []
+        return any(isinstance(screen, Page) and screen.ATTENDS for screen in stack)
 
     def note(self, text: str) -> None:
         """Shows a line of narration."""

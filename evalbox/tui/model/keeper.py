@@ -29,7 +29,10 @@ _UNFINISHED = ACTIVE | {State.QUEUED}
 
 
 class Keeper:
-    """``on_change`` is called after what is to be seen at once; all else the next look finds."""
+    """``on_change`` is called after what is to be seen at once; all else the next look finds.
+
+    ``attending`` says whether what attempts are at is to be seen now.
+    """
 
     def __init__(
         self,
@@ -38,12 +41,14 @@ class Keeper:
         standing: Standing,
         *,
         interval: float,
+        attending: Callable[[], bool],
         on_change: Callable[[], None],
     ) -> None:
         self._box = box
         self._book = book
         self._standing = standing
         self._interval = interval
+        self._attending = attending
         self._on_change = on_change
         self.loaded = False
 
@@ -51,6 +56,7 @@ class Keeper:
         """Never returns; what fails is told and tried again."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._forever(self._keep_standing), name="tui-standing")
+            group.create_task(self._forever(self._keep_activity), name="tui-activity")
             group.create_task(self._forever(self._keep_book), name="tui-feed")
 
     async def _forever(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -72,6 +78,12 @@ class Keeper:
             if since is not None:
                 since = None
                 self._on_change()
+            await asyncio.sleep(self._interval)
+
+    async def _keep_activity(self) -> None:
+        while True:
+            if self._attending():
+                self._standing.attend(await self._box.activity())
             await asyncio.sleep(self._interval)
 
     # --- the evaluations ---

@@ -76,7 +76,8 @@ class View:
         if not self.stale:
             return False
         asked = self._seen is None or self._seen[1:] != (self.query, self.order)
-        return asked or now >= self._due
+        # What is empty is made anew at no cost, and waited for the most.
+        return asked or not self.rows or now >= self._due
 
     async def renew(self) -> bool:
         """Makes it anew. False where it has been asked for something else meanwhile."""
