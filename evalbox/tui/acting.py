@@ -12,7 +12,9 @@ from textual.binding import Binding, BindingType
 
 from evalbox.domain.evaluation import Priority
 from evalbox.domain.state import State
+from evalbox.export import reading
 from evalbox.service.box import Box
+from evalbox.tui import exporting
 from evalbox.tui.model.row import Row
 from evalbox.tui.screens.choice import Answer, Choice, confirm
 from evalbox.tui.screens.page import Page
@@ -87,6 +89,10 @@ class Acting(Page):
         Binding("y", "copy", "copy id", id="evaluation.copy", tooltip="Copy the id"),
         Binding("Y", "copy_json", "copy JSON", show=False, id="evaluation.copy_json",
                 tooltip="Copy it as JSON"),
+        Binding("X", "export", "export", show=False, id="evaluation.export",
+                tooltip="Write into a file, as JSON, CSV or JUnit XML"),
+        Binding("C", "compare", "compare", show=False, id="evaluation.compare",
+                tooltip="Compare the two that are marked"),
     ]  # fmt: skip
     CHANGING: ClassVar[frozenset[str]] = frozenset(
         {"cancel", "retry", "remove", "prioritize", "hasten", "undo"}
@@ -100,6 +106,10 @@ class Acting(Page):
 
     def acted(self) -> None:
         """Something was done to them."""
+
+    def exported(self) -> Sequence[Row]:
+        """What an export takes."""
+        return self.chosen()
 
     # --- what is done to many alike ---
 
@@ -210,6 +220,26 @@ class Acting(Page):
         found = [document.evaluation(await self.context.box.get(one)) for one in ids[:_PASTED]]
         shown = found[0] if len(found) == 1 else found
         self.copy(json.dumps(shown, indent=2, ensure_ascii=False))
+
+    def action_export(self) -> None:
+        rows = self.exported()
+        if not rows:
+            self.tell("nothing to export")
+            return
+        ids = [row.id for row in rows]
+        what = count(len(rows), "evaluation")
+        name = rows[0].name if len(rows) == 1 else self.NAME.lower()
+        exporting.offer(self, lambda: reading.named(self.context.box, ids), what, name)
+
+    def action_compare(self) -> None:
+        rows = self.chosen()
+        if len(rows) != 2:
+            self.tell("mark the two that are to be compared")
+            return
+        from evalbox.tui.screens.compare import EvaluationsCompared
+
+        newer, older = rows
+        self.app.push_screen(EvaluationsCompared(self.context, self.NAME, older.id, newer.id))
 
 
 def named(rows: Sequence[Row]) -> list[str]:

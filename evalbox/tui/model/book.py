@@ -6,7 +6,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.score import Score, ScoreKind
@@ -144,6 +144,9 @@ def _apply(row: Row, event: Event) -> None:
     row.changed_at = event.at
     if event.kind == "evaluation.cancel_requested":
         row.cancelling = True
+        return
+    if event.kind == "evaluation.prioritized":
+        row.priority = Priority[str(event.data["priority"]).upper()]
         return
     state = _STATES.get(event.kind)
     if state is None:

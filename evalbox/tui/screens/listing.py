@@ -36,6 +36,10 @@ class Listing(Acting, TablePage[Row]):
         rows = [row for one in table.marked if (row := book.get(one)) is not None]
         return sorted(rows, key=lambda row: row.id, reverse=True)
 
+    def exported(self) -> list[Row]:
+        """Those marked, or all that are shown."""
+        return self.chosen() if self.table.marked else list(self.view.rows)
+
     def targets(self, fit: Callable[[Row], bool]) -> list[Row]:
         """Those of them that ``fit``."""
         return [row for row in self.chosen() if fit(row)]

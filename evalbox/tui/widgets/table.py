@@ -81,7 +81,7 @@ class Table(ScrollView, Generic[R], can_focus=True):
         super().__init__(id=id)
         self._columns = columns
         self._identify = identify
-        self._empty = empty
+        self.empty = empty
         self._glyphs = glyphs
         self._led = led
         self._rows: Sequence[R] = ()
@@ -337,6 +337,6 @@ class Table(ScrollView, Generic[R], can_focus=True):
 
     def _blank(self, y: int) -> Strip:
         style = PALETTES[self.app.theme].style(Tone.MUTED)
-        told = self._empty if not self._rows and y == _HEADER + 1 else ""
+        told = self.empty if not self._rows and y == _HEADER + 1 else ""
         margin = " " * MARGIN if told else ""
         return Strip([Segment(fit(margin + told, self._wide), style)], self._wide)
