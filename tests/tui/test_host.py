@@ -65,7 +65,7 @@ async def test_what_runs_is_told_with_its_limits(box: LocalBox) -> None:
         screen = app.screen
         assert isinstance(screen, HostScreen)
         await press(pilot, "M")
-        await until(lambda: [row.name for row in screen.table.rows][0] == "hog")
+        await until(lambda: screen.table.rows[0].name == "hog")
         await press(pilot, "g", "enter")
         assert isinstance(app.screen, EvaluationScreen)
         await press(pilot, "escape", "x")
