@@ -37,7 +37,7 @@ class ScorePane(PicturePane):
         if item is None:
             return told("looking")
         if verdict is not None and verdict.score is not None:
-            return _score(verdict.score, self.context.glyphs, width)
+            return drawn_score(verdict.score, self.context.glyphs, width)
         if item.spec.score is None:
             return told("no score was asked for: say where its file is when it is submitted")
         where = steady(item.spec.score)
@@ -46,7 +46,7 @@ class ScorePane(PicturePane):
         return told(f"there is no score: the attempt ended before one was read from {where}")
 
 
-def _score(score: Score, glyphs: Glyphs, width: int) -> list[Line]:
+def drawn_score(score: Score, glyphs: Glyphs, width: int) -> list[Line]:
     lines: list[Line] = [[], fact("score", *words(score), (f"  {_MEANS[score.kind]}", Tone.MUTED))]
     if score.reason:
         lines += wrap("why", steady(score.reason), width)

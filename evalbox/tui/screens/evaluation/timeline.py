@@ -70,11 +70,11 @@ class Timeline(PicturePane):
             attempt = next(
                 (one for one in self.subject.attempts if one.number == track.number), None
             )
-            lines += [*_track(track, attempt, self.context.glyphs, now, width), []]
+            lines += [*drawn_track(track, attempt, self.context.glyphs, now, width), []]
         return lines
 
 
-def _track(
+def drawn_track(
     track: Track, attempt: Attempt | None, glyphs: Glyphs, now: float, width: int
 ) -> list[Line]:
     """A bar for each phase, where on the time of the attempt it was, and how long it took."""
