@@ -23,6 +23,7 @@ COMMANDS = {
         "wait": ("evalbox.cli.wait", "Wait until evaluations have ended."),
         "cancel": ("evalbox.cli.control", "Stop evaluations, or take them out of the queue."),
         "retry": ("evalbox.cli.control", "Queue evaluations again that have ended."),
+        "prioritize": ("evalbox.cli.control", "Put what is queued elsewhere in the line."),
     },
     "Keep": {
         "sandbox": (
@@ -36,6 +37,7 @@ COMMANDS = {
         "logs": ("evalbox.cli.logs", "Print what an evaluation printed."),
         "artifacts": ("evalbox.cli.artifacts", "List or fetch the files that an evaluation left."),
         "explain": ("evalbox.cli.show", "Say why an evaluation waits, or how it stands."),
+        "shell": ("evalbox.cli.shell", "Open a shell beside a job that runs."),
         "events": ("evalbox.cli.events", "Print what happened, in order."),
         "compare": ("evalbox.cli.compare", "Say what differs between two batches or evaluations."),
         "export": ("evalbox.cli.export", "Write evaluations as JSON, CSV or JUnit XML."),
@@ -134,7 +136,7 @@ def cli(
         session = context.ensure_object(Session)
         session.overrides |= given
         return serve_until_stopped(session)
-    from evalbox.cli.terminal import Terminal
+    from evalbox.service.terminal import Terminal
 
     if Terminal.of_this_process() is not None:
         from evalbox.cli.tui import show_screen

@@ -1,4 +1,4 @@
-"""``evalbox cancel``, ``retry`` and ``rm``."""
+"""``evalbox cancel``, ``retry``, ``prioritize`` and ``rm``."""
 
 from __future__ import annotations
 
@@ -13,15 +13,16 @@ from evalbox.cli.filters import everything
 from evalbox.cli.options import ids_argument, json_option, yes_option
 from evalbox.cli.session import Session
 from evalbox.cli.watch import cancel_unfinished
-from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.quantity import parse_duration
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import ACTIVE, FINAL, State
-from evalbox.errors import InvalidInput
+from evalbox.errors import InvalidInput, InvalidTransition
 from evalbox.service.box import Box
 from evalbox.wire import document
 
 _UNFINISHED = frozenset(State) - FINAL
+_QUEUED = frozenset({State.QUEUED})
 _RETRIED = frozenset({State.FAILED, State.CANCELLED, State.DEAD})
 
 
@@ -82,6 +83,49 @@ async def retry(session: Session, box: Box, ids: Sequence[str], *, as_json: bool
     """Queues again, and prints what became of each."""
     changed = await box.retry(ids) if ids else []
     _report(session, changed, as_json=as_json, done="queued", doing="queued")
+
+
+@click.command("prioritize", cls=Command)
+@click.argument("priority", type=click.Choice([one.name.lower() for one in Priority]))
+@ids_argument(required=False)
+@click.option("--batch", metavar="NAME", help="Those of this batch that are queued.")
+@json_option
+@with_session
+async def prioritize_command(
+    session: Session,
+    *,
+    priority: str,
+    references: tuple[str, ...],
+    batch: str | None,
+    as_json: bool,
+) -> None:
+    """Put what is queued elsewhere in the line.
+
+    What is of one priority goes by age.
+    """
+    _one_way(references, whole=False, batch=batch)
+    wanted = Priority[priority.upper()]
+    async with session.box() as box:
+        if references:
+            changed = await box.prioritize(await _choose(box, references, None, _QUEUED), wanted)
+        else:
+            changed = await _prioritize_batch(box, batch, wanted)
+    if changed or as_json:
+        _report(session, changed, as_json=as_json, done=priority, doing=priority)
+    else:
+        session.console.note("nothing of it is queued")
+
+
+async def _prioritize_batch(
+    box: Box, batch: str | None, priority: Priority
+) -> Sequence[Evaluation]:
+    """Those that are queued, and minds those that start meanwhile."""
+    while ids := await _choose(box, (), batch, _QUEUED):
+        try:
+            return await box.prioritize(ids, priority)
+        except InvalidTransition:
+            continue
+    return []
 
 
 @click.command("rm", cls=Command)

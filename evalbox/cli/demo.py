@@ -11,7 +11,7 @@ import click
 
 from evalbox.cli.command import Command, pass_session, screen_flags
 from evalbox.cli.session import Session
-from evalbox.cli.terminal import Terminal
+from evalbox.service.terminal import Terminal
 
 if TYPE_CHECKING:
     from evalbox.service.box import Box

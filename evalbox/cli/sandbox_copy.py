@@ -12,12 +12,12 @@ import click
 
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.session import Session
-from evalbox.cli.terminal import standard_input
 from evalbox.domain.quantity import format_size
 from evalbox.domain.sandbox import MAX_FILE
 from evalbox.errors import FileMissing, InvalidInput, TooLarge
 from evalbox.export.saving import save
 from evalbox.service.box import Box
+from evalbox.service.terminal import standard_input
 
 _PIECE = 256 * 1024
 _STANDARD = "-"

@@ -31,6 +31,9 @@ DEFAULT_COLLECTED, MAX_COLLECTED = 1 * MIB, 16 * MIB
 MAX_EXECS = 64
 #: Bytes of one file that goes in or comes out.
 MAX_FILE = 100 * MIB
+#: A shell for people on a terminal, and one for a script that comes in: Bash where there is one.
+SHELL = ("/bin/sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash -i; exec sh -i")
+PLAIN_SHELL = ("/bin/sh", "-c", "command -v bash >/dev/null 2>&1 && exec bash; exec sh")
 #: Rows and columns of a terminal.
 MAX_TERMINAL = 1000
 

@@ -6,11 +6,22 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import PurePosixPath
 
-from evalbox.domain.sandbox import Entry, EntryKind
+from evalbox.domain.sandbox import PLAIN_SHELL, SHELL, Entry, EntryKind
 from evalbox.engines.base import Chunk, Exit, Launch, Stream
 from evalbox.engines.execution import KILLED, Exec
 from evalbox.engines.fake.host import FakeState
-from evalbox.engines.fake.language import Copy, End, Print, Sleep, Step, Write, interpret
+from evalbox.engines.fake.language import (
+    AskTerminal,
+    Copy,
+    End,
+    Print,
+    Sleep,
+    Step,
+    Write,
+    interpret,
+    steps_of,
+)
+from evalbox.engines.fake.lines import Lines, words_of
 from evalbox.engines.files import check_path
 from evalbox.errors import FileMissing, InvalidInput, SandboxGone
 
@@ -32,8 +43,11 @@ class FakeExecution:
         self.size = (program.rows, program.cols)
         if not program.stdin:
             self._stdin.put_nowait(None)
-        launch = Launch(program.command, program.workdir or state.profile.workdir, program.env)
-        self._running = asyncio.get_running_loop().create_task(self._run(interpret(launch)))
+        self._launch = Launch(
+            program.command, program.workdir or state.profile.workdir, program.env
+        )
+        work = self._shell() if program.command in (SHELL, PLAIN_SHELL) else self._command()
+        self._running = asyncio.get_running_loop().create_task(work)
         state.executions.add(self)
 
     async def output(self) -> AsyncIterator[Chunk]:
@@ -72,12 +86,27 @@ class FakeExecution:
         self._state.executions.discard(self)
         self._running.cancel()
 
-    async def _run(self, steps: Sequence[Step]) -> None:
+    async def _command(self) -> None:
+        self.end(await self._run(interpret(self._launch)))
+
+    async def _shell(self) -> None:
+        """Runs line after line, until its input ends or one of them is ``exit``."""
+        status = 0
+        lines = Lines(self._stdin.get, self._print, tty=self._program.tty)
+        while (line := await lines.next()) is not None:
+            words = words_of(line)
+            if words[:1] == ["exit"]:
+                status = await self._run(steps_of(words, self._launch)) if words[1:] else status
+                break
+            status = await self._run(steps_of(words, self._launch))
+        self.end(status)
+
+    async def _run(self, steps: Sequence[Step]) -> int:
+        """The exit status."""
         for step in steps:
             if (how := await self._perform(step)) is not None:
-                self.end(how.code)
-                return
-        self.end(0)
+                return how.code or 0
+        return 0
 
     async def _perform(self, step: Step) -> Exit | None:
         match step:
@@ -96,6 +125,13 @@ class FakeExecution:
                 await self._sleep(seconds)
             case Write(path, data):
                 self._state.files[self._path(path)] = data
+            case AskTerminal() if not self._program.tty:
+                self._print(Stream.STDOUT, b"not a tty\n")
+                return Exit(code=1)
+            case AskTerminal(name):
+                rows, cols = self.size
+                said = b"/dev/pts/0\n" if name else f"{rows} {cols}\n".encode()
+                self._print(Stream.STDOUT, said)
             case End(how):
                 return how
             case _:
@@ -107,8 +143,11 @@ class FakeExecution:
         return str(PurePosixPath(workdir, name))
 
     def _print(self, stream: Stream, data: bytes) -> None:
-        if data:
-            self._printed.put_nowait(Chunk(Stream.STDOUT if self._program.tty else stream, data))
+        if data and self._program.tty:
+            # As a terminal has it.
+            self._printed.put_nowait(Chunk(Stream.STDOUT, data.replace(b"\n", b"\r\n")))
+        elif data:
+            self._printed.put_nowait(Chunk(stream, data))
 
 
 class FakeFiles:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from evalbox.domain.attempt import Usage
 from evalbox.engines.base import Chunk, Exit, Launch, Profile, Stream
 from evalbox.engines.fake.language import (
+    AskTerminal,
     Copy,
     CrashEngine,
     End,
@@ -202,6 +203,10 @@ class FakeHost:
                 _use(state, 0.0, state.profile.limits.memory + 1, 0)
             case End(how):
                 state.end_command(how)
+            case AskTerminal():
+                # It never has one.
+                _print(state, Stream.STDOUT, b"not a tty\n")
+                state.end_command(Exit(code=1))
             case Fail(times, how) if state.run <= times:
                 state.end_command(how)
             case Vanish():

@@ -19,13 +19,16 @@ comes to its end exits with 0, as does an empty one.
 ``disk N``             use N bytes of disk from here on
 ``cpu SECONDS``        have used that much processor time
 ``oom``                exceed the memory limit: killed
+``tty``                the name of the terminal; exit 1 where there is none
+``stty size``          its rows and columns
 ``flaky N``            exit 1 the first N times that this command runs on this host
 ``infra [N]``          ``launch`` raises ``EngineError`` (the first N times; default always)
 ``crash-engine``       the engine goes down with the launch: ``EngineUnavailable`` until it is up
 ``vanish``             the sandbox is gone from here on: ``SandboxGone``
 ====================== ==========================================================================
 
-Anything else is told on standard error and exits with 127, as a shell does.
+Anything else is told on standard error and exits with 127, as a shell does. The shells that people
+and scripts are given read lines of this language.
 """
 
 from __future__ import annotations
@@ -97,6 +100,13 @@ class Break:
 
 
 @dataclass(frozen=True, slots=True)
+class AskTerminal:
+    """Its ``name``, or its size."""
+
+    name: bool
+
+
+@dataclass(frozen=True, slots=True)
 class CrashEngine:
     pass
 
@@ -106,7 +116,10 @@ class Vanish:
     pass
 
 
-Step = Print | Copy | Sleep | Write | Use | End | Exhaust | Fail | Break | CrashEngine | Vanish
+Step = (
+    Print | Copy | Sleep | Write | Use | End | Exhaust | Fail | Break | AskTerminal
+    | CrashEngine | Vanish
+)  # fmt: skip
 Behaviour = Callable[[Launch], Sequence[Step]]
 
 
@@ -116,8 +129,13 @@ def interpret(launch: Launch) -> tuple[Step, ...]:
         return ()
     if launch.command == IDLE:
         return (Sleep(math.inf),)
+    return steps_of(launch.command, launch)
+
+
+def steps_of(command: Sequence[str], launch: Launch) -> tuple[Step, ...]:
+    """Of a command that is run with the environment of ``launch``."""
     steps: list[Step] = []
-    for words in _parted(launch.command):
+    for words in _parted(command):
         try:
             steps.extend(_steps(words, launch))
         except (ValueError, IndexError):
@@ -156,6 +174,12 @@ def _env(arguments: list[str], launch: Launch) -> Sequence[Step]:
     if arguments[0] not in launch.env:
         return (End(Exit(code=1)),)
     return (Print(Stream.STDOUT, _line([launch.env[arguments[0]]])),)
+
+
+def _stty(arguments: list[str], _: Launch) -> Sequence[Step]:
+    if arguments != ["size"]:
+        raise ValueError(arguments)
+    return (AskTerminal(name=False),)
 
 
 def _signal(arguments: list[str], _: Launch) -> Sequence[Step]:
@@ -206,6 +230,8 @@ _WORDS: dict[str, Callable[[list[str], Launch], Sequence[Step]]] = {
     "memory": lambda words, _: (Use(memory=int(words[0])),),
     "disk": lambda words, _: (Use(disk=int(words[0])),),
     "cpu": lambda words, _: (Use(cpu_seconds=_seconds(words[0])),),
+    "tty": lambda *_: (AskTerminal(name=True),),
+    "stty": _stty,
     "oom": lambda *_: (Exhaust(),),
     "flaky": lambda words, _: (Fail(int(words[0]), Exit(code=1)),),
     "infra": lambda words, _: (Break(int(words[0]) if words else None),),

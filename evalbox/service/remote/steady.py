@@ -39,9 +39,9 @@ class SteadyBox:
     """Implements ``Box`` by another one, and goes on with ``reopen``'s where that went away.
 
     What may be asked twice is asked again; submitting is made such by an idempotency key.
-    ``retry``, ``remove``, ``prioritize`` and ``shell`` are asked again only where they surely had no
-    effect, and what belongs to ``keys``, ``images`` and the like never. Streams go on behind what
-    they gave last. The boxes are their opener's to close.
+    ``retry``, ``remove``, ``prioritize`` and ``shell`` are asked again only where they surely had
+    no effect, and what belongs to ``keys``, ``images`` and the like never. Streams go on behind
+    what they gave last. The boxes are their opener's to close.
     """
 
     def __init__(self, box: Box, reopen: Reopen) -> None:
