@@ -1,0 +1,94 @@
+"""The ways to attempt a task, from inside: a plan's ``agent`` names one by its ``kind``.
+
+============== =====================================================================
+``submission`` ``path``: a file that is the submission; nobody works
+``command``    ``argv``: run as the user ``agent``; it writes submission.txt
+``replay``     ``steps``: ``{"run": COMMAND}``, ``{"score": true}``, ``{"submit": TEXT}``
+``human``      waits until somebody in the sandbox says ``score --submit``
+============== =====================================================================
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .narration import note
+from .process import Broken, run_as_agent
+from .scoring import Desk
+from .users import (
+    AGENT_HOME,
+    end_processes_of_agent,
+    processes_of_agent,
+    read_submission,
+    write_for_agent,
+)
+
+SUBMISSION = f"{AGENT_HOME}/submission.txt"
+#: Bytes of the longest submission.
+MOST = 64 << 20
+
+
+@dataclass(frozen=True)
+class Work:
+    """What came of an agent. ``status`` None: it ran out of time. ``ran``: somebody worked."""
+
+    submission: bytes
+    status: int | None = 0
+    ran: bool = True
+
+
+def attempt(agent: dict[str, Any], desk: Desk, seconds: float) -> Work:
+    """Has the agent work for so long at most. Raises ``Broken`` where it cannot."""
+    kind = agent.get("kind", "")
+    if kind == "submission":
+        return Work(Path(agent["path"]).read_bytes(), ran=False)
+    before = processes_of_agent()
+    try:
+        status = _KINDS[kind](agent, desk, time.monotonic() + seconds)
+    finally:
+        end_processes_of_agent(before)
+    return Work(_submitted(), status)
+
+
+def _command(agent: dict[str, Any], desk: Desk, end: float) -> int | None:
+    return run_as_agent(
+        agent["argv"], seconds=end - time.monotonic(), environment=agent.get("env", {})
+    )
+
+
+def _replay(agent: dict[str, Any], desk: Desk, end: float) -> int | None:
+    for step in agent["steps"]:
+        if "submit" in step:
+            write_for_agent(SUBMISSION, step["submit"].encode("utf-8", "surrogateescape"))
+            return 0
+        words = ["score"] if "score" in step else ["/bin/bash", "-lc", step["run"]]
+        os.write(1, f"$ {step.get('run', 'score')}\n".encode("utf-8", "replace"))
+        status = run_as_agent(words, seconds=end - time.monotonic(), environment={})
+        if status is None:
+            return None
+        if status and not step.get("may_fail", True):
+            return status
+    return 0
+
+
+def _human(agent: dict[str, Any], desk: Desk, end: float) -> int | None:
+    note("waiting for somebody to work in this sandbox, and to say: score --submit")
+    done = desk.submitted.wait(max(0.0, end - time.monotonic()))
+    return 0 if done else None
+
+
+_KINDS = {"command": _command, "replay": _replay, "human": _human}
+
+
+def _submitted() -> bytes:
+    try:
+        return read_submission(SUBMISSION, MOST)
+    except FileNotFoundError:
+        note("there is no submission.txt: the submission is empty")
+        return b""
+    except ValueError as error:
+        raise Broken(f"the submission cannot be taken: {error}") from None
