@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import PATIENCE, control, in_state, opened, shows, spec, submit, text_of, until
+from conftest import PATIENCE, control, in_state, shows, spec, submit, text_of, until
 from textual.pilot import Pilot
 
 from evalbox.domain.state import State
@@ -174,7 +173,7 @@ async def test_read_only_has_nothing_that_changes(box: LocalBox) -> None:
     await in_state(box, one, State.RUNNING)
     async with control(box, read_only=True) as (app, pilot):
         await shows(app, "read-only")
-        for page, keys in (("1", "xrD"), ("2", "xrDp+-"), ("1", "")):
+        for page, keys in (("1", "xrD"), ("2", "xrDH=+-"), ("1", "")):
             await press(pilot, page, *keys)
             assert not isinstance(app.screen, Choice)
         footer = text_of(app).split("\n")[-1]
@@ -244,38 +243,6 @@ async def test_hostile_output_is_text(box: LocalBox) -> None:
         await press(pilot, "w")
         await press(pilot, "right", "right")
         assert "\x1b" not in text_of(app)
-
-
-async def test_the_queue(box: LocalBox) -> None:
-    async with control(box) as (app, pilot):
-        await press(pilot, "2", "p")
-        await shows(app, "paused: nothing starts until it is resumed")
-        await submit(box, spec("waits"), spec("waits too"))
-        await until(lambda: [row.name for row in rows(app)] == ["waits", "waits too"])
-        await shows(app, "queued, 0 ahead")
-        await press(pilot, "j")
-        await shows(app, "queued, 1 ahead")
-        slots = (await box.queue()).slots
-        await press(pilot, "plus")
-        async with asyncio.timeout(PATIENCE):
-            while (await box.queue()).slots != slots + 1:
-                await asyncio.sleep(0.01)
-        await press(pilot, "p")
-        await until(lambda: not rows(app))
-        await shows(app, "Nothing waits.")
-
-
-async def test_dead_letters(tmp_path: Path) -> None:
-    async with opened(tmp_path / "box") as box:
-        (one,) = await submit(box, spec("broken", "infra"))
-        await in_state(box, one, State.DEAD)
-        async with control(box) as (app, pilot):
-            await press(pilot, "2", "d")
-            await until(lambda: [row.name for row in rows(app)] == ["broken"])
-            assert isinstance(app.screen, QueueScreen)
-            await shows(app, "† dead")
-            await press(pilot, "r")
-            await until(lambda: not rows(app))
 
 
 async def test_the_host(box: LocalBox) -> None:

@@ -102,7 +102,9 @@ def mean_score(batch: Batch) -> Cell:
 
 def detail(batch: Batch, sheet: Sheet, glyphs: Glyphs, now: float, width: int) -> list[Line]:
     """All that is known of it, in one column or two."""
-    left = [*_words(batch, glyphs, now), [], *_outcomes(batch, glyphs)]
+    left = _words(batch, glyphs, now)
+    if batch.outcomes:
+        left += [[], *_outcomes(batch, glyphs)]
     if sheet.scores is not None:
         left += [[], *_scores(sheet.scores, batch, glyphs)]
     if width < _TWO_COLUMNS:

@@ -1,7 +1,8 @@
-"""What waits, in the order in which it will start; what is dead; and what keeps it."""
+"""What waits, in the order in which it will start, and why; what is dead; what keeps it."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
@@ -9,109 +10,211 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 
 from evalbox.domain.evaluation import Priority
+from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import State
 from evalbox.tui import wording
+from evalbox.tui.context import Context
+from evalbox.tui.model.members import do_to_all
+from evalbox.tui.model.reasons import Reasons
 from evalbox.tui.model.row import Row
 from evalbox.tui.model.view import Order, View
+from evalbox.tui.screens.choice import confirm
 from evalbox.tui.screens.listing import Listing
+from evalbox.tui.screens.prompt import Prompt, whole
 from evalbox.tui.text import steady
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.columns import Cell, Column
 from evalbox.tui.widgets.picture import Line
+from evalbox.tui.wording import count
 
 _PRIORITIES = {
     Priority.HIGH: Cell("high", Tone.WARN),
     Priority.NORMAL: Cell("normal", Tone.MUTED),
     Priority.LOW: Cell("low", Tone.FAINT),
 }
+_DEAD = EvaluationFilter(states=frozenset({State.DEAD}))
+_MOST_SLOTS = 1024
 
 
 class QueueScreen(Listing):
     NAME = "Queue"
     EMPTY = "Nothing waits."
+    NONE_DEAD = "There are no dead letters."
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("d", "dead", "dead letters", id="queue.dead",
                 tooltip="Switch between what waits and the dead letters"),
-        Binding("p", "pause", "pause", id="queue.pause", tooltip="Start nothing more, or resume"),
-        Binding("plus", "slots(1)", "slot more", id="queue.more",
+        Binding("A", "requeue_all", "requeue all", id="queue.requeue_all",
+                tooltip="Queue all dead letters again"),
+        Binding("H", "hold", "hold", id="queue.hold", tooltip="Start nothing more, or go on"),
+        Binding("equals_sign", "resize", "slots", id="queue.slots",
+                tooltip="Set how many run at once"),
+        Binding("plus", "slots(1)", "slot more", show=False, id="queue.more",
                 tooltip="Run one more at once"),
-        Binding("minus", "slots(-1)", "slot less", id="queue.less",
+        Binding("minus", "slots(-1)", "slot less", show=False, id="queue.less",
                 tooltip="Run one less at once"),
     ]  # fmt: skip
-    CHANGING: ClassVar[frozenset[str]] = Listing.CHANGING | {"pause", "slots"}
+    CHANGING: ClassVar[frozenset[str]] = Listing.CHANGING | {
+        "hold", "slots", "resize", "requeue_all",
+    }  # fmt: skip
 
     _dead = False
-    _why = ""
+
+    def __init__(self, context: Context) -> None:
+        self._reasons = Reasons(context.box)
+        self._asking = False
+        super().__init__(context)
 
     def make_columns(self) -> Sequence[Column[Row]]:
         glyphs, now = self.context.glyphs, self.context.clock.now
+
+        def waits() -> bool:
+            return not self._dead
+
+        def dead() -> bool:
+            return self._dead
+
         return [
-            Column("state", "STATE", 10, lambda row: wording.state(row, glyphs)),
+            Column("state", "STATE", 10, lambda row: wording.state(row, glyphs), rank=8),
             Column("priority", "PRIORITY", 8, lambda row: _PRIORITIES[Priority(row.priority)],
-                   sort=lambda row: row.priority, rank=2),
+                   sort=lambda row: row.priority, rank=2, needed=waits),
+            Column("outcome", "OUTCOME", 13, wording.outcome, rank=3, needed=dead,
+                   sort=lambda row: row.outcome or ""),
             Column("task", "TASK", 16, lambda row: Cell(row.name, Tone.STRONG), flex=True,
                    sort=lambda row: row.name),
-            Column("batch", "BATCH", 14, lambda row: Cell(row.batch), rank=4,
+            Column("batch", "BATCH", 12, lambda row: Cell(row.batch), rank=5,
                    sort=lambda row: row.batch),
-            Column("activity", "WAITS", 20, lambda row: wording.activity(row, None, now()),
-                   flex=True, rank=1),
+            Column("due", "NOT BEFORE", 17, lambda row: _due(row, now()), rank=4,
+                   needed=lambda: waits() and self._delayed(now()),
+                   sort=lambda row: row.not_before or 0.0),
+            Column("why", "WHY IT WAITS", 24, self._why, flex=True, rank=1, needed=waits),
+            Column("error", "ERROR", 24, lambda row: Cell(row.error or row.reason), flex=True,
+                   rank=1, needed=dead, sort=lambda row: row.error or row.reason),
             Column("tries", "TRIES", 5, lambda row: Cell(str(row.attempts or "")), right=True,
-                   rank=3, sort=lambda row: row.attempts, falling=True),
+                   rank=6, sort=lambda row: row.attempts, falling=True),
             Column("age", "AGE", 4,
                    lambda row: Cell(wording.age(now() - row.created_at), Tone.MUTED),
-                   right=True, rank=5),
-            Column("id", "ID", 8, lambda row: Cell(row.short_id, Tone.FAINT), rank=6),
+                   right=True, rank=7, sort=lambda row: row.created_at),
+            Column("id", "ID", 8, lambda row: Cell(row.short_id, Tone.FAINT), rank=9),
         ]  # fmt: skip
 
     def make_view(self) -> View:
         if self._dead:
             return View(self.context.book, always=lambda row: row.state is State.DEAD)
-        # As the claim has it: by priority, then age; what is not due yet comes last.
+        now = self.context.clock.now
+
+        def turn(row: Row) -> tuple[float, int, str]:
+            """As the claim has it: by priority, then age; what is not due yet comes last."""
+            due = row.not_before or 0.0
+            return (due if due > now() else 0.0, row.priority, row.id)
+
         return View(
             self.context.book,
             always=lambda row: row.state is State.QUEUED,
-            order=Order("", lambda row: (row.not_before or 0.0, row.priority, row.id)),
+            order=Order("", turn, live=True),
         )
 
     def noun(self, rows: int) -> str:
-        return "dead" if self._dead else "waiting, next first"
+        if self._dead:
+            return "dead letter" if rows == 1 else "dead letters"
+        return "waiting, next first"
+
+    # --- why it waits ---
+
+    def redraw(self) -> None:
+        super().redraw()
+        if not self._asking and self._reasons.due(self._seen(), time.monotonic()):
+            self._asking = True
+            self.begin(self._ask)
+
+    def _seen(self) -> list[str]:
+        return [row.id for row in self.table.seen if row.state is State.QUEUED]
+
+    async def _ask(self) -> None:
+        try:
+            await self._reasons.ask()
+        finally:
+            self._asking = False
+        self.show_rows()
+
+    def _why(self, row: Row) -> Cell:
+        told = self._reasons.get(row.id)
+        if told:
+            return Cell(told, Tone.MUTED)
+        return wording.activity(row, None, self.context.clock.now())
+
+    def _delayed(self, now: float) -> bool:
+        return any(row.not_before is not None and row.not_before > now for row in self.table.seen)
 
     def aside(self) -> Line:
-        if self._why:
-            return [(f"{steady(self._why)} ", Tone.MUTED)]
-        return [(f"{steady(self.context.standing.admission)} ", Tone.MUTED)]
+        row = self.table.current
+        why = "" if row is None or self._dead else self._reasons.get(row.id)
+        return [(f"{steady(why or self.context.standing.admission)} ", Tone.MUTED)]
 
-    def moved(self, row: Row | None) -> None:
-        self._why = ""
-        if row is not None and row.state is State.QUEUED:
-            self.begin(partial(self._explain, row.id), group="why")
+    # --- dead letters ---
 
-    async def _explain(self, evaluation_id: str) -> None:
-        self._why = await self.context.box.explain(evaluation_id)
-        self.show_rows()
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "requeue_all" and not self._dead:
+            return False
+        return super().check_action(action, parameters)
 
     def action_dead(self) -> None:
         self._dead = not self._dead
         query, self.view = self.view.query, self.make_view()
         self.view.query = query
-        self._why = ""
+        self.table.empty = self.NONE_DEAD if self._dead else self.EMPTY
+        self.table.clear_marks()
         self.table.action_top()
+        self.table.refresh()
+        self.refresh_bindings()
         self.renew()
 
-    def action_pause(self) -> None:
+    def action_requeue_all(self) -> None:
+        number = self.context.book.states[State.DEAD]
+        if not number:
+            self.tell("there are no dead letters")
+            return
+
+        def answered(sure: bool) -> None:
+            if sure:
+                self.begin(self._requeue_all)
+
+        asked = f"Queue all dead letters again: {count(number, 'evaluation')}?"
+        self.ask(confirm(asked, yes="queue again"), answered)
+
+    async def _requeue_all(self) -> None:
+        box = self.context.box
+        number = await do_to_all(box, _DEAD, box.retry)
+        self.tell(f"{count(number, 'evaluation')} queued again")
+        self.acted()
+
+    # --- the queue itself ---
+
+    def action_hold(self) -> None:
         queue = self.context.standing.queue
         if queue is not None:
-            self.begin(partial(self._pause, not queue.paused))
+            self.begin(partial(self._hold, not queue.paused))
 
-    async def _pause(self, pause: bool) -> None:
+    async def _hold(self, hold: bool) -> None:
         box = self.context.box
-        await (box.pause() if pause else box.resume())
-        await self._look_again("the queue is paused" if pause else "the queue goes on")
+        await (box.pause() if hold else box.resume())
+        await self._look_again("the queue is paused" if hold else "the queue goes on")
 
     def action_slots(self, by: int) -> None:
         queue = self.context.standing.queue
         if queue is not None:
             self.begin(partial(self._resize, queue.slots + by))
+
+    def action_resize(self) -> None:
+        queue = self.context.standing.queue
+        if queue is not None:
+            self.ask(
+                Prompt(
+                    "How many may run at once?",
+                    text=str(queue.slots),
+                    check=whole(1, _MOST_SLOTS),
+                ),
+                lambda text: self.begin(partial(self._resize, int(text))),
+            )
 
     async def _resize(self, slots: int) -> None:
         await self.context.box.set_slots(slots)
@@ -122,3 +225,12 @@ class QueueScreen(Listing):
         standing.queue = await self.context.box.queue()
         self.tell(told)
         self.look()
+
+
+def _due(row: Row, now: float) -> Cell:
+    """When it may start at the earliest, while that is to come."""
+    if row.not_before is None or row.not_before <= now:
+        return Cell("")
+    left = row.not_before - now
+    at = wording.clock(row.not_before)[:5] if left < 86400 else wording.moment(row.not_before)[5:16]
+    return Cell(f"{at} in {wording.age(left)}", Tone.ACCENT)

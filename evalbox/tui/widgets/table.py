@@ -113,6 +113,12 @@ class Table(ScrollView, Generic[R], can_focus=True):
         return self._rows[self._cursor] if self._cursor < len(self._rows) else None
 
     @property
+    def seen(self) -> Sequence[R]:
+        """The rows that are on the screen."""
+        top = self.scroll_offset.y
+        return self._rows[top : top + max(0, self._high - _HEADER)]
+
+    @property
     def cursor(self) -> int:
         return self._cursor
 
