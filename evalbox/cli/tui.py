@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -32,11 +33,14 @@ _LOOK = 0.05
 
 def show_screen(session: Session, wanted: Options, opening: Open | None = None) -> int:
     """Shows the box of the settings, or what ``opening`` gives, until the screen is left."""
+    # The first screen is to be seen at once. Whoever fills it looks for garbage from then on.
+    gc.disable()
     if problem := hindrance(os.environ):
         raise click.UsageError(problem)
     _keep_log_off_screen(session)
     settings = session.settings
-    options = prepare(os.environ, replace(wanted, colour=session.colour is not False))
+    wanted = replace(wanted, colour=session.colour is not False, task_dirs=settings.task_dirs)
+    options = prepare(os.environ, wanted)
 
     def of_settings(note: Note) -> AbstractAsyncContextManager[Box]:
         # Who only looks runs nothing.

@@ -40,7 +40,6 @@ from evalbox.scheduler.residents import Residents
 from evalbox.scheduler.scheduler import Scheduler
 from evalbox.service.audit import LocalAudit, audited, of_many
 from evalbox.service.authentication import Authentication
-from evalbox.service.doctor import diagnose
 from evalbox.service.endings import Endings
 from evalbox.service.execution import LocalExec
 from evalbox.service.images import Images
@@ -485,6 +484,8 @@ class LocalBox:
         )
 
     async def diagnose(self, engines: Sequence[str] = ()) -> AsyncIterator[Check]:
+        from evalbox.service.doctor import diagnose
+
         async for check in diagnose(self._settings, engines=engines or _DOCKER_ENGINES):
             yield check
 

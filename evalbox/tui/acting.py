@@ -12,9 +12,7 @@ from textual.binding import Binding, BindingType
 
 from evalbox.domain.evaluation import Priority
 from evalbox.domain.state import State
-from evalbox.export import reading
 from evalbox.service.box import Box
-from evalbox.tui import exporting
 from evalbox.tui.model.row import Row
 from evalbox.tui.screens.choice import Answer, Choice, confirm
 from evalbox.tui.screens.page import Page
@@ -86,6 +84,8 @@ class Acting(Page):
         Binding("D", "remove", "remove", id="evaluation.remove", tooltip="Remove, with its files"),
         Binding("delete", "remove", "remove", show=False, id="evaluation.remove_too",
                 tooltip="Remove, with its files"),
+        Binding("e", "shell", "shell", id="evaluation.shell",
+                tooltip="Open a shell in its sandbox"),
         Binding("y", "copy", "copy id", id="evaluation.copy", tooltip="Copy the id"),
         Binding("Y", "copy_json", "copy JSON", show=False, id="evaluation.copy_json",
                 tooltip="Copy it as JSON"),
@@ -95,7 +95,7 @@ class Acting(Page):
                 tooltip="Compare the two that are marked"),
     ]  # fmt: skip
     CHANGING: ClassVar[frozenset[str]] = frozenset(
-        {"cancel", "retry", "remove", "prioritize", "hasten", "undo"}
+        {"cancel", "retry", "remove", "prioritize", "hasten", "undo", "shell"}
     )
 
     #: What takes the last change of priorities back.
@@ -205,7 +205,19 @@ class Acting(Page):
         else:
             self.tell("nothing to take back")
 
-    # --- taking it elsewhere ---
+    # --- looking into one, and taking it elsewhere ---
+
+    def action_shell(self) -> None:
+        rows = [row for row in self.chosen() if row.active]
+        if len(rows) == 1:
+            self.begin(partial(self._visit, rows[0]))
+        else:
+            self.tell("a shell is in one only" if rows else "a shell needs one that runs")
+
+    async def _visit(self, row: Row) -> None:
+        from evalbox.tui.visiting import visit
+
+        self.tell(await visit(self.app, self.context.box, row.id, row.name))
 
     def action_copy(self) -> None:
         if rows := self.chosen():
@@ -226,6 +238,9 @@ class Acting(Page):
         if not rows:
             self.tell("nothing to export")
             return
+        from evalbox.export import reading
+        from evalbox.tui import exporting
+
         ids = [row.id for row in rows]
         what = count(len(rows), "evaluation")
         name = rows[0].name if len(rows) == 1 else self.NAME.lower()

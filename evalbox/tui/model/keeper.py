@@ -114,8 +114,11 @@ class Keeper:
         """Once: what is unfinished, wherever in the history, and then all, newest first."""
         if self.loaded:
             return
-        after = await self._page(None, _FIRST)
-        self._on_change()
+        try:
+            after = await self._page(None, _FIRST)
+            self._on_change()
+        finally:
+            gc.enable()
         for state in _UNFINISHED:
             query = EvaluationFilter(states=frozenset({state}))
             self._book.learn(await self._box.list(query, limit=_PAGE))

@@ -50,6 +50,8 @@ class Page(Screen[None]):
 
     def __init__(self, context: Context) -> None:
         super().__init__()
+        # What is new is made by the styles in force: Textual would read them all twice again.
+        self._css_update_count = self.app._css_update_count
         self.context = context
         self.top_bar = Picture(self._top, surface=Surface.BAR, id="top")
         self.key_bar = Picture(lambda width: bars.keys(self, width), surface=Surface.BAR, id="keys")
