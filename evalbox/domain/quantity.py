@@ -68,3 +68,19 @@ def format_duration(seconds: float) -> str:
         return f"{hours}h{minutes:02d}m"
     days, hours = divmod(hours, 24)
     return f"{days}d{hours:02d}h"
+
+
+def brief_size(count: int) -> str:
+    """As people type it, and ``parse_size`` reads it: ``536870912`` becomes ``512m``."""
+    for unit in ("t", "g", "m", "k"):
+        if count and count % _SIZE_UNITS[unit] == 0:
+            return f"{count // _SIZE_UNITS[unit]}{unit}"
+    return str(count)
+
+
+def brief_duration(seconds: float) -> str:
+    """As people type it, and ``parse_duration`` reads it: ``600`` becomes ``10m``."""
+    for unit in ("d", "h", "m"):
+        if seconds and seconds % _DURATION_UNITS[unit] == 0:
+            return f"{seconds / _DURATION_UNITS[unit]:.0f}{unit}"
+    return f"{seconds!r}s" if seconds % 1 else f"{seconds:.0f}s"

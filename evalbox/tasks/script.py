@@ -53,7 +53,7 @@ class ScriptFormat:
 
     def describe(self, path: Path) -> Description | None:
         source = head(path, _HEAD)
-        language = _language(path.name, source)
+        language = language_of(path.name, source)
         if not language or b"\0" in source:
             return None
         return Description(language, summary_of(source.decode("utf-8", "replace")))
@@ -92,12 +92,15 @@ def script(
     )
 
 
-def _language(name: str, source: bytes) -> str:
-    """In a word; empty where it is not known what would run it."""
+def language_of(name: str, source: bytes, language: str | None = None) -> str:
+    """In a word; empty where it is not known what would run it.
+
+    ``language`` is a key of ``INTERPRETERS`` where the user says which it is.
+    """
     suffix = PurePosixPath(name).suffix.removeprefix(".").lower()
+    chosen = language or (suffix if suffix in INTERPRETERS else None)
     try:
-        interpreter = _interpreter(source, name, suffix if suffix in INTERPRETERS else None,
-                                   certain=False)  # fmt: skip
+        interpreter = _interpreter(source, name, chosen, certain=language is not None)
     except InvalidInput:
         return ""
     program = PurePosixPath(interpreter[0]).name

@@ -59,6 +59,7 @@ class MissionControl(App[Ending]):
         Binding("colon", "palette", "actions", show=False, id="app.palette_too",
                 tooltip="Every action by its name"),
         Binding("ctrl+t", "theme", "theme", show=False, id="app.theme", tooltip="Light or dark"),
+        Binding("n", "new", "new", id="app.new", tooltip="A new evaluation"),
         Binding("ctrl+l", "repaint", "repaint", show=False, id="app.repaint",
                 tooltip="Draw all anew, where something else has drawn over it"),
         Binding("q", "leave", "quit", id="app.quit", tooltip="Quit"),
@@ -134,6 +135,17 @@ class MissionControl(App[Ending]):
         if self.context.options.colour:
             self._scheme = "light" if self._scheme == "dark" else "dark"
             self.theme = theme.theme_name(self._scheme, colour=True)
+
+    def action_new(self) -> None:
+        from evalbox.tui.screens.new import NewEvaluation
+
+        if isinstance(self.screen, Page) and not isinstance(self.screen, NewEvaluation):
+            self.push_screen(NewEvaluation(self.context))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "new" and self.context.options.read_only:
+            return False
+        return super().check_action(action, parameters)
 
     def action_help(self) -> None:
         screen = self.screen

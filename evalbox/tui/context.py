@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from evalbox.domain.clock import Clock
 from evalbox.service.box import Box
 from evalbox.tui.environment import Options
+from evalbox.tui.form.desk import Desk
 from evalbox.tui.glyphs import Glyphs
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.standing import Standing
@@ -23,3 +24,4 @@ class Context:
     glyphs: Glyphs
     clock: Clock
     where: str = ""
+    desk: Desk = field(default_factory=Desk)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 #: For a link on which every byte and every frame counts.
 _OVER_SSH = {
@@ -22,6 +23,7 @@ class Options:
 
     ``passing``: the box ends with the screen, and nothing of it is kept.
     ``interval`` is seconds between two looks at what changed. ``theme`` is ``dark`` or ``light``.
+    ``task_dirs`` are looked into for tasks.
     """
 
     ascii: bool = False
@@ -31,6 +33,7 @@ class Options:
     colour: bool = True
     theme: str = "dark"
     interval: float = _LOOK_NEAR
+    task_dirs: tuple[Path, ...] = ()
 
 
 def hindrance(environ: Mapping[str, str]) -> str:

@@ -29,6 +29,7 @@ class Glyphs:
     errors: str
     opened: str
     closed: str
+    strange: str
 
 
 BLOCK = Glyphs(
@@ -62,6 +63,7 @@ BLOCK = Glyphs(
     errors="▎",
     opened="▾",
     closed="▸",
+    strange="\ufffd",
 )
 
 ASCII = Glyphs(
@@ -95,6 +97,7 @@ ASCII = Glyphs(
     errors="!",
     opened="-",
     closed="+",
+    strange="?",
 )
 
 

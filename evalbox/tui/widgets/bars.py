@@ -99,7 +99,7 @@ def shown_bindings(screen: Screen[Any]) -> list[Binding]:
 
 def keys(screen: Screen[Any], width: int) -> Sequence[Line]:
     """The keys that count here; what does not fit is in the help, and the way there is told."""
-    if isinstance(screen.focused, Input):
+    if isinstance(screen.focused, Input) and screen.focused.id == "filter":
         return [_keys([("enter", "keep"), ("esc", "clear")])]
     told = [
         (screen.app.get_key_display(binding), binding.description)
