@@ -38,6 +38,7 @@ from evalbox.errors import (
 from evalbox.monitor.sandboxes import SandboxSampler
 from evalbox.scheduler.account import Account, AttemptMeters
 from evalbox.scheduler.beside import Beside
+from evalbox.scheduler.findings import Findings
 from evalbox.scheduler.following import Following, following, queue_again
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
@@ -117,6 +118,7 @@ class AttemptRun:
         self._deadline: asyncio.TimerHandle | None = None
         self._last_look: asyncio.Task[None] | None = None
         self._outage = False
+        self._findings = Findings(around.store, self.key, evaluation.spec)
         self._artifacts: Sequence[ArtifactRecord] = ()
         self._usage = _NOTHING
         self._last: Usage | None = None
@@ -164,6 +166,8 @@ class AttemptRun:
         try:
             try:
                 verdict = await self._verdict()
+                stopped = self._cause is not None
+                verdict = await self._findings.tell(verdict, stopped=stopped)
             except Exception as error:
                 # A defect of ours: it must not leave the evaluation running for ever.
                 log.exception("evalbox itself failed")
@@ -319,7 +323,7 @@ class AttemptRun:
             env=await self._around.store.environment(self.evaluation),
             files=tuple(self._source(item) for item in spec.inputs),
             stdin=self._source(spec.stdin) if spec.stdin else None,
-            artifacts=spec.artifacts,
+            artifacts=self._findings.paths,
             artifact_bytes=wanted(spec.limits.artifacts),
         )
 
@@ -337,7 +341,7 @@ class AttemptRun:
         sampler.watch(*self.key, sandbox.usage)
         collection = None
         try:
-            if self.evaluation.spec.artifacts:
+            if self._findings.paths:
                 collection = self._start_collecting(sandbox)
             async for chunk in sandbox.output(self.transcript.seen()):
                 await self.transcript.keep(chunk)
@@ -378,7 +382,7 @@ class AttemptRun:
             nonlocal since
             async for data in sandbox.artifacts():
                 if since is None:
-                    self.progress.enter(Phase.KEEPING)
+                    await self._enter_scoring()
                     self._grant(COLLECT_GRACE + limit / COLLECT_RATE)
                     since = self._around.clock.now()
                 began = time()
@@ -386,10 +390,20 @@ class AttemptRun:
                 self._postpone(time() - began)
 
         directory = self._around.store.artifact_dir(*self.key)
-        kept = await extract(timed(), directory, max_bytes=limit)
+        score = self._findings.score_file
+        kept = await extract(timed(), directory, max_bytes=limit, score=score)
         if since is not None:
             self.account.collected(since)
         return kept
+
+    async def _enter_scoring(self) -> None:
+        if self._findings.score_file is None:
+            self.progress.enter(Phase.KEEPING)
+            return
+        self.progress.enter(Phase.SCORING)
+        # It is for those who watch: a disk that is full shows when the verdict is recorded.
+        with suppress(StoreError):
+            await self._around.store.mark_scoring(*self.key, self._around.clock.now())
 
     def _due(self, when: float | None) -> None:
         """The time of the event loop at which the task is stopped; None for never."""

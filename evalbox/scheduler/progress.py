@@ -26,6 +26,7 @@ class Phase(StrEnum):
     RUNNING = "running"
     STOPPING = "being stopped"
     KEEPING = "keeping artifacts"
+    SCORING = "reading the score"
     RECORDING = "recording the verdict"
     #: The attempt is over: what is left is not the evaluation's.
     REMOVING = "removing the sandbox"

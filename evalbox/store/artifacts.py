@@ -21,6 +21,7 @@ from evalbox.domain.records import ArtifactRecord
 from evalbox.store.files import COPY_BYTES, sync_directory, translate_os
 from evalbox.store.names import Names, Unusable, printable
 from evalbox.store.pipe import Pipe, TooMuch
+from evalbox.store.scorefile import ScoreFile
 
 MAX_FILES = 10_000
 _BUFFER_BYTES = 64 << 10
@@ -38,13 +39,19 @@ def wanted(max_bytes: int) -> int:
 
 
 async def extract(
-    stream: AsyncIterator[bytes], directory: Path, *, max_bytes: int, max_files: int = MAX_FILES
+    stream: AsyncIterator[bytes],
+    directory: Path,
+    *,
+    max_bytes: int,
+    max_files: int = MAX_FILES,
+    score: ScoreFile | None = None,
 ) -> list[ArtifactRecord]:
     """Keeps the regular files of an uncompressed tar in ``directory``, which is made if need be.
 
     At most ``max_bytes`` of content and ``max_files`` entries; what does not fit is left out and
     said so, as is all that is no regular file. Where the tar breaks off or makes no sense, what was
-    kept so far stays. The stream may not be read to its end where far more comes than fits.
+    kept so far stays. The stream may not be read to its end where far more comes than fits. A file
+    that is to hold the ``score`` comes first, and is read, not kept.
 
     Raises ``StoreError`` where the directory cannot be written, and what ``stream`` raises.
     """
@@ -57,7 +64,7 @@ async def extract(
             return []
     loop = asyncio.get_running_loop()
     pipe = Pipe(loop, limit=wanted(max_bytes) + _SLACK_BYTES)
-    extraction = _Extraction(pipe, directory, max_bytes, max_files)
+    extraction = _Extraction(pipe, directory, max_bytes, max_files, score)
     # A thread of its own: it waits for the stream, and the loop's few threads are for all.
     threads = ThreadPoolExecutor(1, thread_name_prefix="artifacts")
     worker = loop.run_in_executor(threads, extraction.run)
@@ -94,12 +101,20 @@ class _Member(tarfile.TarInfo):
 class _Extraction:
     """One tar, read in a thread."""
 
-    def __init__(self, pipe: Pipe, directory: Path, max_bytes: int, max_files: int) -> None:
+    def __init__(
+        self,
+        pipe: Pipe,
+        directory: Path,
+        max_bytes: int,
+        max_files: int,
+        score: ScoreFile | None,
+    ) -> None:
         self._pipe = pipe
         self._directory = directory
         self._room = max_bytes
         self._max_bytes = max_bytes
         self._max_files = max_files
+        self._score = score
         self._names = Names()
         self._records: dict[str, ArtifactRecord] = {}
         # Beside the directory, where no name of a job can be.
@@ -162,6 +177,8 @@ class _Extraction:
         self._pipe.allow(count + _HEADER_BYTES + _BUFFER_BYTES)
 
     def _take(self, tar: tarfile.TarFile, member: tarfile.TarInfo) -> None:
+        if self._score is not None and self._score.takes(tar, member, _kind(member)):
+            return
         if member.isdir():
             return
         if not member.isreg():
@@ -225,4 +242,6 @@ def _kind(member: tarfile.TarInfo) -> str:
         return "a named pipe"
     if member.isdev():
         return "a device"
+    if member.isdir():
+        return "a directory"
     return "no regular file"

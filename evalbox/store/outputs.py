@@ -15,6 +15,7 @@ import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 from evalbox.domain.records import OutputPiece
@@ -26,6 +27,8 @@ _RECORD = struct.Struct("<QIB3xd")
 _LENGTH = struct.Struct("<I")
 _LENGTH_AT = 8
 _RECORDS_AT_ONCE = 1024
+#: Records at each end of an index that are looked at for the ends of a stream.
+_RECORDS_LOOKED_AT = 4096
 
 #: Bytes of one stream that arrive within this time, in seconds, share a record, up to a size.
 MERGE_WITHIN = 0.05
@@ -154,17 +157,60 @@ def read_output(directory: Path, offset: int, limit: int) -> list[OutputPiece]:
     Empty at the end, or where there is no output. Safe while it is being written.
     """
     try:
-        index = os.open(directory / "output.idx", os.O_RDONLY | os.O_CLOEXEC)
+        with _opened(directory) as (index, data):
+            return list(_pieces(index, data, offset, offset + limit))
     except FileNotFoundError:
         return []
+
+
+@contextlib.contextmanager
+def _opened(directory: Path) -> Iterator[tuple[int, int]]:
+    """Index and data of an attempt's output, to be read."""
+    with contextlib.ExitStack() as stack:
+        opened = []
+        for name in ("output.idx", "output"):
+            opened.append(os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC))
+            stack.callback(os.close, opened[-1])
+        yield opened[0], opened[1]
+
+
+def read_ends(directory: Path, stream: int, size: int) -> list[bytes]:
+    """What is kept of one stream: the whole, or its first and its last ``size`` bytes.
+
+    Of a stream that came in very many small pieces between those of the other, less may be found.
+    """
     try:
-        data = os.open(directory / "output", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            return list(_pieces(index, data, offset, offset + limit))
-        finally:
-            os.close(data)
-    finally:
-        os.close(index)
+        with _opened(directory) as (index, data):
+            return _ends(index, data, stream, size)
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise translate_os(error, directory / "output") from error
+
+
+def _ends(index: int, data: int, stream: int, size: int) -> list[bytes]:
+    records = os.fstat(index).st_size // _RECORD.size
+    head = bytearray()
+    end = 0
+    for run in islice(_runs(index, 0), _RECORDS_LOOKED_AT):
+        part = min(run.length, size - len(head)) if run.stream == stream else run.length
+        if run.stream == stream:
+            head += os.pread(data, part, run.offset)
+        end = run.offset + part
+        if len(head) == size:
+            break
+    tail = b""
+    first = max(0, records - _RECORDS_LOOKED_AT)
+    last = list(islice(_runs(index, first), _RECORDS_LOOKED_AT))
+    for run in reversed(last):
+        start = max(run.offset, end, run.end - (size - len(tail)))
+        if run.stream == stream and start < run.end:
+            tail = os.pread(data, run.end - start, start) + tail
+    if not tail:
+        return [bytes(head)]
+    # Nothing lies between the two where the one was read back to the other.
+    whole = len(tail) < size and bool(last) and last[0].offset <= end
+    return [bytes(head) + tail] if whole else [bytes(head), tail]
 
 
 def _pieces(index: int, data: int, start: int, stop: int) -> Iterator[OutputPiece]:
@@ -220,3 +266,10 @@ class Outputs(Catalogue):
         """Up to ``limit`` bytes of an attempt's output from ``offset`` on, in order."""
         directory = self.attempt_dir(evaluation_id, attempt)
         return await asyncio.to_thread(read_output, directory, offset, limit)
+
+    async def read_ends(
+        self, evaluation_id: str, attempt: int, stream: int, size: int
+    ) -> list[bytes]:
+        """Of one stream of an attempt's output the whole, or its first and last ``size`` bytes."""
+        directory = self.attempt_dir(evaluation_id, attempt)
+        return await asyncio.to_thread(read_ends, directory, stream, size)

@@ -7,7 +7,7 @@ import pytest
 
 from evalbox.domain.records import OutputPiece
 from evalbox.errors import StoreFull
-from evalbox.store.outputs import OutputWriter, read_output
+from evalbox.store.outputs import OutputWriter, read_ends, read_output
 
 RECORD = 24
 
@@ -131,3 +131,33 @@ def test_no_link_is_followed(directory: Path, tmp_path: Path) -> None:
     with pytest.raises(Exception, match="output"):
         OutputWriter(directory)
     assert (tmp_path / "victim").read_bytes() == b"mine"
+
+
+def test_the_ends_of_a_stream(directory: Path) -> None:
+    assert read_ends(directory, 2, 10) == []
+    writer = OutputWriter(directory)
+    writer.append(1, b"o" * 100, 0.0)
+    assert read_ends(directory, 2, 10) == [b""]
+    for number in range(5):
+        writer.append(2, b"err%d" % number, float(number))
+        writer.append(1, b"o" * 100, float(number))
+    whole = b"err0err1err2err3err4"
+    assert read_ends(directory, 2, 30) == [whole]
+    assert read_ends(directory, 2, 20) == [whole]
+    # Two ends that meet are one.
+    assert read_ends(directory, 2, 11) == [whole]
+    assert read_ends(directory, 2, 10) == [whole[:10], whole[10:]]
+    assert read_ends(directory, 2, 6) == [b"err0er", b"r3err4"]
+    writer.close()
+
+
+def test_the_ends_of_a_stream_in_many_pieces(directory: Path) -> None:
+    writer = OutputWriter(directory)
+    for number in range(10_000):
+        writer.append(1 + number % 2, b"%04d," % number, float(number))
+    head, tail = read_ends(directory, 2, 1 << 20)
+    assert head.startswith(b"0001,0003,")
+    assert tail.endswith(b"9997,9999,")
+    assert int(head[-5:-1]) == 4095
+    assert int(tail[:4]) == 10_000 - 4096 + 1
+    writer.close()

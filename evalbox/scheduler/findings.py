@@ -1,0 +1,71 @@
+"""What of an attempt's own output and files its verdict tells: the score, and what went wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from evalbox.domain.attempt import Verdict
+from evalbox.domain.complaint import complaint, has_complaint
+from evalbox.domain.evaluation import EvaluationSpec
+from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import Score
+from evalbox.domain.scoring import missing
+from evalbox.engines.base import Stream
+from evalbox.errors import StoreError
+from evalbox.store.scorefile import ScoreFile
+from evalbox.store.store import Store
+from evalbox.telemetry.logs import get_logger
+
+log = get_logger(__name__)
+
+#: Bytes at each end of a stream in which the line that tells best is looked for.
+_LOOKED_AT = 32 << 10
+
+
+class Findings:
+    """Of one attempt. ``score_file`` is None where no score is asked for."""
+
+    def __init__(self, store: Store, key: tuple[str, int], spec: EvaluationSpec) -> None:
+        self._store = store
+        self._key = key
+        self._artifacts = spec.artifacts
+        self.score_file = ScoreFile(spec.score) if spec.score is not None else None
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """What the sandbox is to give: the score first, so that no artifact keeps it out."""
+        first = () if self.score_file is None else (self.score_file.path,)
+        return (*first, *self._artifacts)
+
+    async def tell(self, verdict: Verdict, *, stopped: bool) -> Verdict:
+        """``verdict`` with what was found, once the transcript is complete. ``stopped``: it is the
+        box that ended the job.
+        """
+        error = await self._error(verdict.outcome)
+        score = None if stopped else self._score(verdict.outcome)
+        return replace(verdict, score=score, error=error)
+
+    def _score(self, outcome: Outcome) -> Score | None:
+        """What the file says counts, however the job ended by itself. Where there is none, only a
+        job that ended well owes it; and an attempt that the box broke is worth nothing.
+        """
+        file = self.score_file
+        if file is None or outcome is Outcome.INFRA_ERROR:
+            return None
+        if file.found is None and outcome is Outcome.OK:
+            return missing(file.path)
+        return file.found
+
+    async def _error(self, outcome: Outcome) -> str:
+        if not has_complaint(outcome):
+            return ""
+        try:
+            stderr, stdout = [
+                await self._store.read_ends(*self._key, stream, _LOOKED_AT)
+                for stream in (Stream.STDERR, Stream.STDOUT)
+            ]
+        except StoreError as error:
+            # The verdict holds without it.
+            log.warning("output not looked at", error=error.message)
+            return ""
+        return complaint(outcome, stderr, stdout)
