@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import ModuleType
 
 from evalbox.engines.conformance import (
+    accompanying,
     executing,
     exits,
     filing,
@@ -65,6 +66,7 @@ CASES = _cases(
     isolation,
     executing,
     halting,
+    accompanying,
     filing,
 )
 

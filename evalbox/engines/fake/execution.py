@@ -19,6 +19,7 @@ from evalbox.engines.fake.language import (
     Step,
     Write,
     interpret,
+    parted,
     steps_of,
 )
 from evalbox.engines.fake.lines import Lines, words_of
@@ -94,12 +95,12 @@ class FakeExecution:
         status = 0
         lines = Lines(self._stdin.get, self._print, tty=self._program.tty)
         while (line := await lines.next()) is not None:
-            words = words_of(line)
-            if words[:1] == ["exit"]:
-                status = await self._run(steps_of(words, self._launch)) if words[1:] else status
-                break
-            status = await self._run(steps_of(words, self._launch))
-        self.end(status)
+            for words in parted(words_of(line)):
+                if words != ["exit"]:
+                    status = await self._run(steps_of(words, self._launch))
+                if words[0] == "exit":
+                    return self.end(status)
+        return self.end(status)
 
     async def _run(self, steps: Sequence[Step]) -> int:
         """The exit status."""

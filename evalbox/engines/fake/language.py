@@ -135,7 +135,7 @@ def interpret(launch: Launch) -> tuple[Step, ...]:
 def steps_of(command: Sequence[str], launch: Launch) -> tuple[Step, ...]:
     """Of a command that is run with the environment of ``launch``."""
     steps: list[Step] = []
-    for words in _parted(command):
+    for words in parted(command):
         try:
             steps.extend(_steps(words, launch))
         except (ValueError, IndexError):
@@ -149,7 +149,7 @@ def pretend(launch: Launch) -> tuple[Step, ...]:
     return (Print(Stream.STDOUT, b"would run: " + line.encode()),)
 
 
-def _parted(command: Sequence[str]) -> Iterator[list[str]]:
+def parted(command: Sequence[str]) -> Iterator[list[str]]:
     words: list[str] = []
     for word in command:
         if word == ";":

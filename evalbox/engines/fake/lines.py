@@ -65,8 +65,10 @@ class Lines:
 
 
 def words_of(line: str) -> list[str]:
-    """As a shell parts them; a line whose quotes are open is one word."""
+    """As a shell parts them, ``;`` being one of its own; one word where its quotes are open."""
     try:
-        return shlex.split(line)
+        words = shlex.shlex(line, posix=True, punctuation_chars=";")
+        words.whitespace_split = True
+        return list(words)
     except ValueError:
         return [line]
