@@ -12,7 +12,7 @@ from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.state import State
 from evalbox.service.local import LocalBox
 from evalbox.tui.glyphs import ASCII, BLOCK
-from evalbox.tui.model.past import columns
+from evalbox.tui.model.past import PARTS, Figure, Past
 from evalbox.tui.model.standing import Standing
 from evalbox.tui.screens.choice import Choice
 from evalbox.tui.screens.evaluation import EvaluationScreen
@@ -46,12 +46,18 @@ def standing(cores: int = 2, seconds: int = 300) -> Standing:
     return one
 
 
+def past(one: Standing, seconds: float = 300.0) -> Past:
+    made = Past(seconds)
+    made.take(one.history)
+    return made
+
+
 def words(lines: list[Line]) -> str:
     return "\n".join("".join(text for text, _ in line) for line in lines)
 
 
 async def test_what_runs_is_told_with_its_limits(box: LocalBox) -> None:
-    async with control(box) as (app, pilot):
+    async with control(box, size=(160, 36)) as (app, pilot):
         await press(pilot, HOST)
         await shows(app, "admission  open: what is due starts")
         await shows(app, "0 of 8 in use")
@@ -106,7 +112,8 @@ async def test_it_changes_nothing_when_it_is_only_to_be_read(box: LocalBox) -> N
 @pytest.mark.parametrize("cores", [2, 16, 256])
 @pytest.mark.parametrize("glyphs", [BLOCK, ASCII])
 def test_it_fits(width: int, cores: int, glyphs: Any) -> None:
-    drawn = overview(standing(cores), glyphs, width, where="/a\x1b]0;b\x07/" + "long/" * 60)
+    one = standing(cores)
+    drawn = overview(one, past(one), glyphs, width, where="/a\x1b]0;b\x07/" + "long/" * 60)
     assert "\x1b" not in words(drawn)
     assert "3 of 4 in use, 1 more warm" in words(drawn)
     assert "50 %" in words(drawn)
@@ -115,28 +122,39 @@ def test_it_fits(width: int, cores: int, glyphs: Any) -> None:
     assert len(drawn) <= 16
     assert max(measure(line) for line in drawn[3:]) <= width
     for height in (15, 20):
-        past = history(standing(cores), glyphs, width, height, seconds=300.0)
-        assert max(measure(line) for line in past) <= width
+        drawn = history(sample(300.0), past(one), glyphs, width, height)
+        assert max(measure(line) for line in drawn) <= width
         if width >= 80:
-            assert len(past) <= height
+            assert len(drawn) <= height
     if glyphs is ASCII:
         assert words(drawn).isascii()
 
 
 def test_history_tells_of_values_and_maxima() -> None:
     one = standing()
-    one.history.append(sample(301.0, cpu=90.0, memory_used=4 << 30, received_rate=5 << 20))
-    told = words(history(one, BLOCK, 120, 30, seconds=300.0))
+    latest = sample(301.0, cpu=90.0, memory_used=4 << 30, received_rate=5 << 20)
+    one.history.append(latest)
+    told = words(history(latest, past(one), BLOCK, 120, 30))
     assert "90 % of 100 %, at most 90 %" in told
     assert "4.0 GiB of 8.0 GiB, at most 4.0 GiB" in told
     assert "5.0 MiB/s, at most 5.0 MiB/s" in told
-    assert "nothing has measured" in words(history(Standing(), BLOCK, 80, 20, seconds=300.0))
+    assert "nothing has measured" in words(history(None, past(Standing()), BLOCK, 80, 20))
 
 
-def test_columns_are_alike_in_time() -> None:
-    points = [(0.0, 1.0), (10.0, 5.0), (11.0, 2.0), (60.0, 3.0)]
-    assert columns(points, start=0.0, end=60.0, width=6) == [1.0, 5.0, 2.0, 0.0, 0.0, 3.0]
-    assert columns([], start=0.0, end=1.0, width=2) == [0.0, 0.0]
-    assert columns(points, start=5.0, end=5.0, width=2) == [0.0, 0.0]
-    # What is older than all of it counts for nothing, but what still stands does.
-    assert columns([(-100.0, 9.0), (-5.0, 4.0)], start=0.0, end=40.0, width=4) == [4.0, 4.0, 0, 0]
+def test_the_past_is_told_in_parts_of_one_length() -> None:
+    made = Past(600.0)
+    taken = [sample(1000.0, cpu=1.0), sample(1010.0, cpu=5.0), sample(1011.0, cpu=2.0),
+             sample(1024.0, cpu=3.0), sample(1061.0, cpu=4.0)]  # fmt: skip
+    made.take(taken[:2])
+    made.take(taken)
+    # From 1010 on a part holds its greatest; what stands for longer than 15 s stands for nothing.
+    assert made.columns(Figure.CPU, PARTS)[-7:] == [1.0, 5.0, 3.0, 0.0, 0.0, 0.0, 4.0]
+    assert made.columns(Figure.CPU, 2 * PARTS)[-4:] == [0.0, 0.0, 4.0, 4.0]
+    assert made.columns(Figure.CPU, PARTS // 2)[-3:] == [5.0, 0.0, 4.0]
+    assert sum(made.columns(Figure.CPU, PARTS)) == 13.0
+    made.take([sample(5000.0, cpu=7.0)])
+    assert made.columns(Figure.CPU, PARTS) == [0.0] * (PARTS - 1) + [7.0]
+    # Samples 10 s apart, as the box keeps them, leave no hole in parts of 5 s.
+    fine = Past(300.0)
+    fine.take([sample(float(at), cpu=6.0) for at in range(2000, 2300, 10)])
+    assert 0.0 not in fine.columns(Figure.CPU, PARTS)[2:]

@@ -70,13 +70,13 @@ class EventsScreen(TablePage[Entry]):
             Column("kind", "KIND", 20,
                    lambda row: Cell(happenings.kind_of(row), happenings.tone_of(row)),
                    sort=happenings.kind_of),
-            Column("who", "WHO", 16, lambda row: Cell(happenings.actor_of(row)), rank=3,
+            Column("who", "WHO", 10, lambda row: Cell(happenings.actor_of(row)), rank=3,
                    needed=lambda: _KINDS[self._kind][1], sort=happenings.actor_of),
-            Column("about", "ABOUT", 20, self._about, flex=True, rank=1,
+            Column("about", "ABOUT", 12, self._about, flex=True, rank=1,
                    sort=happenings.subject_of),
             Column("outcome", "OUTCOME", 13, lambda row: Cell(*happenings.outcome_of(row)), rank=4,
                    sort=lambda row: happenings.outcome_of(row)[0]),
-            Column("what", "WHAT", 20, lambda row: Cell(happenings.words_of(row)), flex=True),
+            Column("what", "WHAT", 16, lambda row: Cell(happenings.words_of(row)), flex=True),
         ]  # fmt: skip
 
     def fields(self) -> Mapping[str, Callable[[Entry], str]]:

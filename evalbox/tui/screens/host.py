@@ -13,6 +13,7 @@ from evalbox.domain.activity import Activity
 from evalbox.tui import wording
 from evalbox.tui.context import Context
 from evalbox.tui.model.few import Few
+from evalbox.tui.model.past import Past
 from evalbox.tui.model.row import Row
 from evalbox.tui.screens.listing import Listing
 from evalbox.tui.screens.machine import history, overview
@@ -23,7 +24,7 @@ from evalbox.tui.wording import level, small_size
 
 #: Lines of a terminal from which on there is room for everything at once.
 _HIGH = 40
-#: Seconds of the past that are shown, and how they are called.
+#: Whiles that are shown, by their seconds.
 _PASTS = {300.0: "5 minutes", 3600.0: "hour"}
 
 Figure = Callable[[Activity], float | None]
@@ -56,7 +57,9 @@ class HostScreen(Listing):
         self.overview = Picture(self._overview, id="overview")
         self.history = Picture(self._history)
         self.room = VerticalScroll(self.history, id="past")
-        self._past = next(iter(_PASTS))
+        self._pasts = [Past(seconds) for seconds in _PASTS]
+        self._past = self._pasts[0]
+        self._drawn = 0.0
         self._looks_back = False
         self._version = -1
 
@@ -80,6 +83,7 @@ class HostScreen(Listing):
     def _arrange(self) -> None:
         """All of it where there is room, else the machine as it was in place of the rest."""
         back = self._looks_back
+        self._drawn = 0.0
         self.room.display = self._high or back
         self.room.styles.height = "auto" if self._high else "1fr"
         self.overview.display = self._high or not back
@@ -95,25 +99,32 @@ class HostScreen(Listing):
         standing = self.context.standing
         if standing.version != self._version:
             self._version = standing.version
+            for past in self._pasts:
+                past.take(standing.history)
             get = self.context.book.get
             self.runs.put([row for one in standing.activity if (row := get(one)) is not None])
         super().redraw()
-        for picture in (self.overview, self.history):
-            picture.look()
+        self.overview.look()
+        if self._drawn != (drawn := self._past.newest):
+            self._drawn = drawn
+            self.history.look()
 
     def _overview(self, width: int) -> Sequence[Line]:
         context = self.context
-        return overview(context.standing, context.glyphs, width, where=context.where)
+        return overview(
+            context.standing, self._pasts[0], context.glyphs, width, where=context.where
+        )
 
     def _history(self, width: int) -> Sequence[Line]:
         context, high = self.context, self.app.size.height
-        height = min(20, high // 3) if self._high else high - 5
+        host = context.standing.host
         told: Line = [
-            (" the last ", Tone.MUTED), (_PASTS[self._past], Tone.STRONG),
+            (" the last ", Tone.MUTED), (_PASTS[self._past.seconds], Tone.STRONG),
             ("  now at the right", Tone.FAINT),
         ]  # fmt: skip
-        drawn = history(context.standing, context.glyphs, width, height, seconds=self._past)
-        return [told, *drawn]
+        height = min(20, high // 3) if self._high else high - 5
+        latest = host.latest if host is not None else None
+        return [told, *history(latest, self._past, context.glyphs, width, height)]
 
     def make_columns(self) -> Sequence[Column[Row]]:
         now = self.context.clock.now
@@ -185,9 +196,8 @@ class HostScreen(Listing):
         self.look()
 
     def action_past(self) -> None:
-        pasts = list(_PASTS)
-        self._past = pasts[(pasts.index(self._past) + 1) % len(pasts)]
+        self._past = self._pasts[(self._pasts.index(self._past) + 1) % len(self._pasts)]
         if not self._high:
             self._looks_back = True
             self._arrange()
-        self.look()
+        self.history.look()

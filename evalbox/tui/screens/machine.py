@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.tui.glyphs import Glyphs, bar, sparkline
-from evalbox.tui.model.past import columns
+from evalbox.tui.model.past import Figure, Past
 from evalbox.tui.model.standing import Standing
 from evalbox.tui.text import cut, steady
 from evalbox.tui.theme import Tone
@@ -21,10 +21,12 @@ _LABEL = 11
 _CORE, _CORE_LINES = 20, 2
 #: Widths from which on there is room for cores, and for more charts, beside each other.
 _WIDE, _TWO, _THREE = 132, 60, 150
-_SPARK, _SPARK_SECONDS = 20, 300.0
+_SPARK = 20
 
 
-def overview(standing: Standing, glyphs: Glyphs, width: int, *, where: str) -> list[Line]:
+def overview(
+    standing: Standing, past: Past, glyphs: Glyphs, width: int, *, where: str
+) -> list[Line]:
     """How the machine stands now. ``where`` is the address or directory of its box."""
     host = standing.host
     if host is None:
@@ -34,7 +36,6 @@ def overview(standing: Standing, glyphs: Glyphs, width: int, *, where: str) -> l
     if latest is None:
         nothing = " nothing measures the machine: no process runs the queue"
         return [*box, [(nothing, Tone.MUTED)]]
-    past = list(standing.history)
     if width < _WIDE:
         return [*box, *_used(latest, past, glyphs, width),
                 *_cores(latest, glyphs, width, _CORE_LINES)]  # fmt: skip
@@ -83,51 +84,43 @@ def _gauge(width: int) -> int:
     return 12 if width < 100 else 20
 
 
-def _used(latest: HostSample, past: Sequence[HostSample], glyphs: Glyphs, width: int) -> list[Line]:
+def _used(latest: HostSample, past: Past, glyphs: Glyphs, width: int) -> list[Line]:
     size = _gauge(width)
 
-    def recent(value: Callable[[HostSample], float], top: float, line: Line) -> Line:
+    def recent(figure: Figure, top: float, line: Line) -> Line:
         room = width - measure(line) - _SPARK - 2
         if room < 0:
             return line
-        points = [(sample.at, value(sample)) for sample in past]
-        shown = columns(points, start=latest.at - _SPARK_SECONDS, end=latest.at, width=_SPARK)
-        return [*line, (" " * (room + 1), Tone.TEXT),
-                (sparkline(shown, _SPARK, top, glyphs), Tone.FAINT)]  # fmt: skip
+        shown = sparkline(past.columns(figure, _SPARK), _SPARK, top, glyphs)
+        return [*line, (" " * (room + 1), Tone.TEXT), (shown, Tone.FAINT)]
 
-    def gauge(label: str, value: Callable[[HostSample], float], words: str) -> Line:
-        percent = value(latest)
+    def gauge(label: str, percent: float, words: str) -> Line:
         filled, rest = bar(percent / 100, size, glyphs)
         tone = level(percent)
-        line = _labelled(
+        return _labelled(
             label, (filled, Tone.GOOD if tone is Tone.TEXT else tone), (rest, Tone.FAINT),
             (f" {percent:3.0f} %", tone), (f"  {words}", Tone.MUTED),
         )  # fmt: skip
-        return recent(value, 100.0, line)
 
     load = ", ".join(f"{value:.2f}" for value in latest.load)
+    memory = f"{format_size(latest.memory_used)} of {format_size(latest.memory_total)}"
     lines = [
-        gauge("processor", lambda one: one.cpu, f"load {load}"),
-        gauge("memory", lambda one: one.memory_percent,
-              f"{format_size(latest.memory_used)} of {format_size(latest.memory_total)}"),
+        recent(Figure.CPU, 100.0, gauge("processor", latest.cpu, f"load {load}")),
+        recent(Figure.MEMORY, latest.memory_total,
+               gauge("memory", latest.memory_percent, memory)),
     ]  # fmt: skip
     if latest.swap_total:
-        lines.append(gauge("swap", swap_percent, f"{format_size(latest.swap_used)} used"))
-    lines.append(gauge("disk", disk_percent, f"{format_size(latest.disk_free)} free"))
+        swap = 100.0 * latest.swap_used / latest.swap_total
+        lines.append(gauge("swap", swap, f"{format_size(latest.swap_used)} used"))
+    disk = 100.0 * latest.disk_used / latest.disk_total if latest.disk_total else 0.0
+    lines.append(recent(Figure.DISK, latest.disk_total,
+                        gauge("disk", disk, f"{format_size(latest.disk_free)} free")))  # fmt: skip
     received, sent = format_size(latest.received_rate), format_size(latest.sent_rate)
     lines.append(
         _labelled("network", (f"{received}/s in, {sent}/s out", Tone.TEXT),
                   (f"  up {format_duration(latest.uptime)}", Tone.MUTED))
     )  # fmt: skip
     return lines
-
-
-def swap_percent(sample: HostSample) -> float:
-    return 100.0 * sample.swap_used / sample.swap_total if sample.swap_total else 0.0
-
-
-def disk_percent(sample: HostSample) -> float:
-    return 100.0 * sample.disk_used / sample.disk_total if sample.disk_total else 0.0
 
 
 def _cores(latest: HostSample, glyphs: Glyphs, width: int, most: int) -> list[Line]:
@@ -160,70 +153,55 @@ def _cores(latest: HostSample, glyphs: Glyphs, width: int, most: int) -> list[Li
 
 @dataclass(frozen=True, slots=True)
 class _Graph:
-    """``top`` is the value of full height; 0 means the greatest that is shown."""
+    """``now`` is the newest value, ``top`` that of full height: 0 means the greatest shown."""
 
     label: str
     tone: Tone
-    value: Callable[[HostSample], float]
+    figure: Figure
     words: Callable[[float], str]
+    now: float
     top: float = 0.0
 
 
 def history(
-    standing: Standing, glyphs: Glyphs, width: int, height: int, *, seconds: float
+    latest: HostSample | None, past: Past, glyphs: Glyphs, width: int, height: int
 ) -> list[Line]:
-    """How it was over the last ``seconds``, in about ``height`` lines."""
-    past = list(standing.history)
-    if not past:
+    """How it was over a while, in about ``height`` lines."""
+    if latest is None:
         return [[], [(" nothing has measured the machine yet", Tone.MUTED)]]
     across = 3 if width >= _THREE else 2 if width >= _TWO else 1
     size = width // across
-    end = past[-1].at
-    past = [sample for sample in past if sample.at >= end - seconds - 15.0]
-    graphs = _graphs(past[-1])
+    graphs = _graphs(latest)
     rows = max(2, height // -(-len(graphs) // across) - 3)
-    charts = [
-        _drawn(graph, past, glyphs, width=size - 1, rows=rows, start=end - seconds, end=end)
-        for graph in graphs
-    ]
+    charts = [_drawn(graph, past, glyphs, width=size - 1, rows=rows) for graph in graphs]
     return beside(charts, across, size)[:-1]
 
 
 def _graphs(latest: HostSample) -> list[_Graph]:
-    def percent(value: float) -> str:
-        return f"{value:.0f} %"
+    def size(value: float) -> str:
+        return format_size(int(value))
 
     def rate(value: float) -> str:
-        return f"{format_size(int(value))}/s"
+        return f"{size(value)}/s"
 
     return [
-        _Graph("processor", Tone.BUSY, lambda one: one.cpu, percent, 100.0),
-        _Graph("memory", Tone.SPECIAL, lambda one: float(one.memory_used),
-               lambda value: format_size(int(value)), float(latest.memory_total)),
-        _Graph("load", Tone.ACCENT, lambda one: one.load[0], lambda value: f"{value:.2f}"),
-        _Graph("disk", Tone.WARN, lambda one: float(one.disk_used),
-               lambda value: format_size(int(value)), float(latest.disk_total)),
-        _Graph("network in", Tone.GOOD, lambda one: one.received_rate, rate),
-        _Graph("network out", Tone.GOOD, lambda one: one.sent_rate, rate),
+        _Graph("processor", Tone.BUSY, Figure.CPU, lambda value: f"{value:.0f} %",
+               latest.cpu, 100.0),
+        _Graph("memory", Tone.SPECIAL, Figure.MEMORY, size,
+               latest.memory_used, latest.memory_total),
+        _Graph("load", Tone.ACCENT, Figure.LOAD, lambda value: f"{value:.2f}", latest.load[0]),
+        _Graph("disk", Tone.WARN, Figure.DISK, size, latest.disk_used, latest.disk_total),
+        _Graph("network in", Tone.GOOD, Figure.RECEIVED, rate, latest.received_rate),
+        _Graph("network out", Tone.GOOD, Figure.SENT, rate, latest.sent_rate),
     ]  # fmt: skip
 
 
-def _drawn(
-    graph: _Graph,
-    past: Sequence[HostSample],
-    glyphs: Glyphs,
-    *,
-    width: int,
-    rows: int,
-    start: float,
-    end: float,
-) -> list[Line]:
-    points = [(sample.at, graph.value(sample)) for sample in past]
-    shown = columns(points, start=start, end=end, width=max(4, width - 2))
+def _drawn(graph: _Graph, past: Past, glyphs: Glyphs, *, width: int, rows: int) -> list[Line]:
+    shown = past.columns(graph.figure, max(4, width - 2))
     greatest = max(shown)
-    top = graph.top or greatest or 1.0
-    of = f" of {graph.words(top)}" if graph.top else ""
-    words = f"{graph.words(points[-1][1])}{of}, at most {graph.words(greatest)}"
+    of = f" of {graph.words(graph.top)}" if graph.top else ""
+    words = f"{graph.words(graph.now)}{of}, at most {graph.words(greatest)}"
     return chart(
-        graph.label, words, shown, top, width=width, rows=rows, tone=graph.tone, glyphs=glyphs
-    )
+        graph.label, words, shown, graph.top or greatest or 1.0,
+        width=width, rows=rows, tone=graph.tone, glyphs=glyphs,
+    )  # fmt: skip

@@ -20,7 +20,7 @@ _MOST = 200
 
 
 class Whole(ModalScreen[None]):
-    """``facts`` are labels and values, which may be of others and of any length. ``copy`` is told what to copy."""
+    """``facts`` are labels and values, of any origin and length. ``copy`` copies a text."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,enter,q,d", "dismiss", "back", id="whole.back", tooltip="Back"),
