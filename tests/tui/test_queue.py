@@ -49,17 +49,16 @@ async def test_holding_it_and_why_each_waits(box: LocalBox) -> None:
         await shows(app, "Nothing waits.")
 
 
-async def test_reasons_are_renewed(tmp_path: Path) -> None:
-    async with opened(tmp_path / "box") as box:
-        await box.set_slots(1)
-        (first,) = await submit(box, spec("first", "sleep", "600"))
-        await in_state(box, first, State.RUNNING)
-        await submit(box, spec("second", "sleep", "600"))
-        async with control(box) as (app, pilot):
-            await pilot.press("2")
-            await shows(app, "0 ahead; all 1 slots are taken")
-            await box.pause()
-            await shows(app, "0 ahead: the queue is paused")
+async def test_reasons_are_renewed(box: LocalBox) -> None:
+    (first,) = await submit(box, spec("first", "sleep", "600", batch="few"))
+    await box.set_batch_concurrency("few", 1)
+    await in_state(box, first, State.RUNNING)
+    await submit(box, spec("second", "sleep", "600", batch="few"))
+    async with control(box, size=(140, 30)) as (app, pilot):
+        await pilot.press("2")
+        await shows(app, "0 ahead: batch few runs 1 of at most 1 at once")
+        await box.pause()
+        await shows(app, "0 ahead: the queue is paused")
 
 
 async def test_what_is_not_due_comes_last_and_tells_when(box: LocalBox) -> None:
@@ -103,7 +102,7 @@ async def test_slots_are_set_to_a_number(box: LocalBox) -> None:
         slots = (await box.queue()).slots
         await pilot.press("plus")
         await slots_are(box, slots + 1)
-        await until(lambda: app.context.standing.queue.slots == slots + 1)
+        await shows(app, f"of {slots + 1} running")
         await pilot.press("minus")
         await slots_are(box, slots)
         await pilot.press("equals_sign")

@@ -56,7 +56,7 @@ def portions(numbers: Sequence[int], width: int) -> list[int]:
     sizes = [max(int(one), 1) if number else 0 for one, number in zip(exact, numbers, strict=True)]
     places = range(len(numbers))
     while sum(sizes) > width:
-        sizes[max(places, key=lambda place: (sizes[place] - exact[place], sizes[place]))] -= 1
+        sizes[max(places, key=lambda place: (sizes[place] > 1, sizes[place] - exact[place]))] -= 1
     while sum(sizes) < width:
         sizes[max(places, key=lambda place: exact[place] - sizes[place])] += 1
     return sizes
