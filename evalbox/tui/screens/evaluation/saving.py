@@ -33,4 +33,6 @@ async def _save(page: Page, place: Path, save: Save) -> None:
         if sure:
             page.begin(partial(save, place, True))
 
-    page.ask(confirm(f"{place} is there already. Replace it?", yes="replace"), answered)
+    page.ask(
+        confirm("Replace the file that is there?", detail=[str(place)], yes="replace"), answered
+    )

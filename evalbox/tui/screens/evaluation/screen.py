@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
+from evalbox.errors import EvaluationNotFound
 from evalbox.tui.acting import Acting
 from evalbox.tui.context import Context
 from evalbox.tui.model.row import Row, row_of
@@ -108,8 +109,16 @@ class EvaluationScreen(Acting):
                 for pane in self.shown:
                     await pane.renew()
                 self._draw()
+        except EvaluationNotFound:
+            self._gone()
         finally:
             self._refreshing = False
+
+    def _gone(self) -> None:
+        """It was removed, here or elsewhere."""
+        self.tell("it is not there any more")
+        if self.is_current:
+            self.dismiss()
 
     def redraw(self) -> None:
         super().redraw()
