@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 
 import click
 
@@ -17,7 +18,7 @@ from evalbox.cli.wait import wait_for
 from evalbox.cli.watch import cancel_unfinished
 from evalbox.domain.batch import Batch
 from evalbox.domain.moments import local
-from evalbox.domain.quantity import parse_duration
+from evalbox.domain.quantity import format_duration, parse_duration
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import FINAL, State
 from evalbox.requests.values import whole
@@ -169,3 +170,26 @@ def _print_batch(console: Console, item: Batch) -> None:
     console.data(f"at once   {_limit(item)}")
     console.data(f"states    {', '.join(counts) or '-'}")
     console.data(f"outcomes  {', '.join(outcomes) or '-'}")
+    for key, text in _figures(item, time.time()):
+        console.data(f"{key:<8}  {text}")
+
+
+def _figures(item: Batch, now: float) -> Iterator[tuple[str, str]]:
+    """What can be told of how well it goes, how fast, and at what cost."""
+    if item.pass_rate is not None and item.interval is not None:
+        low, high = item.interval
+        yield (
+            "passed",
+            f"{item.passed} of {item.judged}: {item.pass_rate:.0%} (95 %: {low:.0%} to {high:.0%})",
+        )
+    if item.unsettled:
+        yield "unscored", f"{item.unsettled} ended ok with a score that is invalid or manual"
+    if item.mean_score is not None:
+        yield "score", f"{item.mean_score:g} on average, of {item.scored}"
+    pace, left = item.throughput(now), item.eta(now)
+    if pace is not None:
+        ahead = f", {format_duration(left)} to go" if left else ""
+        yield "pace", f"{pace:.{0 if pace >= 10 else 1}f} an hour{ahead}"
+    if item.attempts:
+        again = f", {format_duration(item.respent)} of it tried again" if item.respent else ""
+        yield "spent", f"{format_duration(item.spent)} in {item.attempts} attempts{again}"

@@ -23,6 +23,8 @@ from evalbox.wire import document
 
 _DEFAULT = 30
 _REFRESH = 1.0
+#: Behind how it ended.
+_SCORE_AT = 4
 
 
 @click.command("ls", cls=Command)
@@ -94,6 +96,9 @@ def listing(console: Console, found: Sequence[Evaluation], now: float) -> str:
         header.insert(5, "BATCH")
     if several:
         header.append("ATTEMPTS")
+    scores = any(item.score for item in found)
+    if scores:
+        header.insert(_SCORE_AT, "SCORE")
     rows = []
     for item in found:
         row = [
@@ -109,5 +114,7 @@ def listing(console: Console, found: Sequence[Evaluation], now: float) -> str:
             row.insert(5, render.cell(item.spec.batch or "-"))
         if several:
             row.append(str(item.attempts))
+        if scores:
+            row.insert(_SCORE_AT, render.score(console, item.score))
         rows.append(row)
     return render.table(console, header, rows)

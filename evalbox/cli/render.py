@@ -10,6 +10,7 @@ from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.inert import inert_line
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.quantity import format_duration, format_size
+from evalbox.domain.score import Score, ScoreKind
 from evalbox.domain.state import ACTIVE, FINAL, State
 
 _STATE_STYLES = {
@@ -70,6 +71,15 @@ def outcome(console: Console, value: Outcome | None, *, error: bool = False) -> 
     return console.style(str(value), _OUTCOME_STYLES.get(value, "red"), error=error)
 
 
+def score(console: Console, value: Score | None, *, error: bool = False) -> str:
+    if value is None:
+        return "-"
+    if value.value is not None:
+        return f"{value.value:g}"
+    style = "red" if value.kind is ScoreKind.INVALID else "yellow"
+    return console.style(str(value.kind), style, error=error)
+
+
 def age(at: float, now: float) -> str:
     """How long ago, in one unit that fits."""
     seconds = max(0.0, now - at)
@@ -77,6 +87,12 @@ def age(at: float, now: float) -> str:
         if seconds >= size:
             return f"{seconds / size:.0f}{unit}"
     return f"{seconds:.0f}s"
+
+
+def scored(console: Console, value: Score, *, error: bool = False) -> str:
+    """The score, and what is said about it."""
+    why = f": {inert_line(value.reason)}" if value.reason else ""
+    return score(console, value, error=error) + why
 
 
 def elapsed(evaluation: Evaluation, now: float) -> str:
@@ -95,6 +111,8 @@ def verdict(console: Console, evaluation: Evaluation, attempts: Sequence[Attempt
     """The line with which a run ends, for standard error."""
     last = attempts[-1] if attempts else None
     parts = [_ending(console, evaluation, last)]
+    if evaluation.score is not None:
+        parts.append(f"score {scored(console, evaluation.score, error=True)}")
     if last is not None:
         usage = last.usage
         if usage.memory_peak:

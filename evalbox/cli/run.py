@@ -13,6 +13,7 @@ import click
 
 from evalbox.cli import render, status
 from evalbox.cli.command import pass_session
+from evalbox.cli.console import Console
 from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.program import BEHIND, WHAT, ProgramCommand, evaluation_options
 from evalbox.cli.session import Session
@@ -169,7 +170,7 @@ async def _run_many(
         ended.append(final)
         await _copy(box, final, (place or _DEFAULT_PLACE) / final.short_id)
         if not as_json:
-            console.data(_line(session, final))
+            console.data(_line(console, final))
     if as_json:
         console.json([document.evaluation(item) for item in ended])
     if evaluations[0].spec.artifacts:
@@ -178,10 +179,11 @@ async def _run_many(
     return status.worst(ended)
 
 
-def _line(session: Session, item: Evaluation) -> str:
+def _line(console: Console, item: Evaluation) -> str:
     code = "-" if item.exit_code is None else str(item.exit_code)
-    shown = render.outcome(session.console, item.outcome)
-    return f"{item.short_id}  {shown}  exit {code}  {render.elapsed(item, time.time())}"
+    shown = render.outcome(console, item.outcome)
+    line = f"{item.short_id}  {shown}  exit {code}  {render.elapsed(item, time.time())}"
+    return line if item.score is None else f"{line}  score {render.score(console, item.score)}"
 
 
 def _summary(ended: Sequence[Evaluation], seconds: float) -> str:

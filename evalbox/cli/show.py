@@ -14,10 +14,11 @@ from evalbox.cli.events import event_line
 from evalbox.cli.options import id_argument, json_option
 from evalbox.cli.session import Session
 from evalbox.domain.attempt import Attempt
-from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.inert import inert_line
 from evalbox.domain.moments import local
 from evalbox.domain.quantity import format_duration, format_size
+from evalbox.domain.score import Score, ScoreKind
 from evalbox.domain.state import FINAL
 from evalbox.wire import document
 
@@ -74,17 +75,38 @@ async def explain_command(session: Session, reference: str, as_json: bool) -> No
 
 
 def _pairs(console: Console, item: Evaluation, explained: str) -> Iterator[tuple[str, str]]:
-    spec, limits = item.spec, item.spec.limits
+    yield from _standing_pairs(console, item, explained)
+    yield from _asked_pairs(item.spec)
+    yield "created", local(item.created_at)
+    if item.not_before is not None and item.started_at is None:
+        yield "not before", local(item.not_before)
+    if item.started_at is not None:
+        yield "started", local(item.started_at)
+    if item.finished_at is not None:
+        yield "finished", local(item.finished_at)
+
+
+def _standing_pairs(
+    console: Console, item: Evaluation, explained: str
+) -> Iterator[tuple[str, str]]:
     yield "id", f"{item.short_id}  ({item.id})"
-    yield "name", inert_line(spec.name)
+    yield "name", inert_line(item.spec.name)
     yield "state", render.state(console, item)
     if item.outcome is not None:
         why = f": {inert_line(item.reason)}" if item.reason else ""
         yield "outcome", render.outcome(console, item.outcome) + why
+    if item.error:
+        yield "error", inert_line(item.error)
+    if item.score is not None:
+        yield "score", render.scored(console, item.score)
     if item.state not in FINAL:
         yield "that is", inert_line(explained)
     if item.exit_code is not None:
         yield "exit", str(item.exit_code)
+
+
+def _asked_pairs(spec: EvaluationSpec) -> Iterator[tuple[str, str]]:
+    limits = spec.limits
     yield "command", inert_line(shlex.join(spec.command))
     yield "engine", f"{spec.engine}, image {inert_line(spec.image)}, network {spec.network}"
     yield "user", f"{inert_line(spec.user)} in {inert_line(spec.workdir)}"
@@ -104,19 +126,14 @@ def _pairs(console: Console, item: Evaluation, explained: str) -> Iterator[tuple
         yield "stdin", format_size(spec.stdin.size)
     if spec.artifacts:
         yield "keeps", ", ".join(map(inert_line, spec.artifacts))
+    if spec.score is not None:
+        yield "score from", inert_line(spec.score)
     yield "priority", spec.priority.name.lower()
     yield "retries", f"{spec.retry.retries}, and {spec.retry.infra_retries} for infra errors"
     if spec.batch is not None:
         yield "batch", inert_line(spec.batch)
     for key, value in sorted(spec.labels.items()):
         yield "label", inert_line(f"{key}={value}")
-    yield "created", local(item.created_at)
-    if item.not_before is not None and item.started_at is None:
-        yield "not before", local(item.not_before)
-    if item.started_at is not None:
-        yield "started", local(item.started_at)
-    if item.finished_at is not None:
-        yield "finished", local(item.finished_at)
 
 
 def _attempt_pairs(console: Console, attempt: Attempt) -> Iterator[tuple[str, str]]:
@@ -125,6 +142,10 @@ def _attempt_pairs(console: Console, attempt: Attempt) -> Iterator[tuple[str, st
         code = "" if verdict.exit_code is None else f", exit {verdict.exit_code}"
         why = f": {inert_line(verdict.reason)}" if verdict.reason else ""
         yield "outcome", render.outcome(console, verdict.outcome) + code + why
+        if verdict.error:
+            yield "error", inert_line(verdict.error)
+        if verdict.score is not None:
+            yield from _score_pairs(console, verdict.score)
     start = attempt.started_at or attempt.claimed_at
     yield "started", local(start)
     if attempt.finished_at is not None:
@@ -145,6 +166,22 @@ def _attempt_pairs(console: Console, attempt: Attempt) -> Iterator[tuple[str, st
         yield "sandbox", f"{attempt.sandbox_id[:12]} ({attempt.engine}{warm})"
     if attempt.image_digest is not None:
         yield "image", attempt.image_digest
+
+
+def _score_pairs(console: Console, score: Score) -> Iterator[tuple[str, str]]:
+    yield "score", render.scored(console, score)
+    if score.kind is ScoreKind.INVALID and score.raw:
+        yield "that was", render.cell(score.raw)
+    for check in score.checks:
+        parts = [render.cell(check.name)]
+        if check.passed is not None:
+            style = "green" if check.passed else "red"
+            parts.append(console.style("passed" if check.passed else "failed", style))
+        if check.value is not None:
+            parts.append(f"{check.value:g}")
+        if check.detail:
+            parts.append(inert_line(check.detail))
+        yield "check", "  ".join(parts)
 
 
 def _lines(console: Console, item: Evaluation, explained: str) -> Sequence[str]:

@@ -9,6 +9,7 @@ import click
 
 from evalbox.cli import render, status
 from evalbox.cli.command import Command, with_session
+from evalbox.cli.console import Console
 from evalbox.cli.options import ids_argument, json_option
 from evalbox.cli.session import Session
 from evalbox.domain.evaluation import Evaluation
@@ -48,7 +49,7 @@ async def wait_for(
                 item = await box.wait(evaluation_id)
                 ended.append(item)
                 if not as_json:
-                    console.data(f"{item.short_id}  {render.outcome(console, item.outcome)}")
+                    console.data(_line(console, item))
     except TimeoutError:
         console.note(f"{len(ended)} of {len(ids)} have ended; the others go on")
         return status.NOT_YET
@@ -56,3 +57,8 @@ async def wait_for(
         if as_json:
             console.json([document.evaluation(item) for item in ended])
     return status.worst(ended) if ended else status.OK
+
+
+def _line(console: Console, item: Evaluation) -> str:
+    shown = f"{item.short_id}  {render.outcome(console, item.outcome)}"
+    return shown if item.score is None else f"{shown}  score {render.score(console, item.score)}"

@@ -13,6 +13,7 @@ from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord, OutputPiece, QueueStatus
 from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.sandbox import ExecEnd, ExecPiece, ExecReport
+from evalbox.domain.score import Score, ScoreKind
 from evalbox.domain.state import State
 from evalbox.domain.webhook import is_signed
 from evalbox.errors import EvalboxError
@@ -51,6 +52,8 @@ __all__ = [
     "RetryPolicy",
     "Sandbox",
     "SandboxOptions",
+    "Score",
+    "ScoreKind",
     "State",
     "is_signed",
 ]

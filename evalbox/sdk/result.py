@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord
+from evalbox.domain.score import Score
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,16 @@ class Result:
     def reason(self) -> str:
         """In words, where the outcome does not say it all."""
         return self.evaluation.reason
+
+    @property
+    def score(self) -> Score | None:
+        """What the score file said; None where none was asked for, or the job was stopped."""
+        return self.evaluation.score
+
+    @property
+    def error(self) -> str:
+        """The line of what it printed that tells best what went wrong."""
+        return self.evaluation.error
 
     @property
     def text(self) -> str:

@@ -4,9 +4,13 @@ The solution goes in beside the checker, as solution.py:
 
     evalbox run --file sample_tasks/fizzbuzz/solution.py sample_tasks/fizzbuzz/check.py
     evalbox run --file sample_tasks/fizzbuzz/wrong.py:solution.py sample_tasks/fizzbuzz/check.py
+
+With --score score.json, the share that is right is the score, and what was checked stands beside.
 """
 
+import json
 import sys
+from pathlib import Path
 
 try:
     from solution import fizzbuzz
@@ -16,11 +20,15 @@ except ImportError as error:
 EXPECTED = {1: "1", 2: "2", 3: "Fizz", 5: "Buzz", 6: "Fizz", 7: "7", 10: "Buzz", 15: "FizzBuzz"}
 EXPECTED |= {15 * n: "FizzBuzz" for n in range(2, 7)}
 
-wrong = 0
+checks = {}
 for number, expected in EXPECTED.items():
     found = fizzbuzz(number)
+    check = {"passed": found == expected}
     if found != expected:
-        wrong += 1
-        print(f"fizzbuzz({number}) is {found!r}, not {expected!r}")
-print(f"{len(EXPECTED) - wrong} of {len(EXPECTED)} right")
-sys.exit(1 if wrong else 0)
+        check["detail"] = f"{found!r}, not {expected!r}"
+        print(f"fizzbuzz({number}) is {check['detail']}")
+    checks[f"fizzbuzz({number})"] = check
+right = sum(check["passed"] for check in checks.values())
+print(f"{right} of {len(checks)} right")
+Path("score.json").write_text(json.dumps({"score": right / len(checks), "checks": checks}))
+sys.exit(0 if right == len(checks) else 1)

@@ -83,11 +83,18 @@ def test_each_limit_has_its_verdict(
 
 def test_fizzbuzz_is_checked(cli: Cli) -> None:
     directory = SAMPLES / "fizzbuzz"
-    right = cli("run", "--file", directory / "solution.py", directory / "check.py")
+    scored = ("run", "--score", "score.json", "--file")
+    right = cli(*scored, directory / "solution.py", directory / "check.py")
     assert (right.code, right.text) == (0, "13 of 13 right\n")
-    wrong = cli("run", "--file", f"{directory}/wrong.py:solution.py", directory / "check.py")
+    assert "score 1" in right.said
+    wrong = cli(*scored, f"{directory}/wrong.py:solution.py", directory / "check.py")
     assert wrong.code == 1
     assert "fizzbuzz(15) is 'Fizz', not 'FizzBuzz'" in wrong.text
+    assert "score 0.538462" in wrong.said
+    assert (
+        "fizzbuzz(15)  failed  'Fizz', not 'FizzBuzz'"
+        in cli("show", cli.evaluations()[0]["id"]).text
+    )
 
 
 def test_files_directories_standard_input_and_environment(cli: Cli) -> None:

@@ -16,6 +16,7 @@ from api_support import served
 from evalbox import AsyncBox, Box
 from evalbox.domain.access import Scope
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import Score, ScoreCheck, ScoreKind
 from evalbox.domain.state import State
 from evalbox.errors import (
     ArtifactNotFound,
@@ -83,6 +84,21 @@ async def test_a_run_from_its_files_to_its_artifacts(how: dict[str, Any], tmp_pa
         (listed,) = await box.list(labels={"team": "x"})
         assert listed.id == result.id
         assert (await box.get(result.id[-8:])).id == result.id
+
+
+async def test_a_run_is_scored(how: dict[str, Any]) -> None:
+    async with AsyncBox(**how) as box:
+        text = """{"score": 0.5, "checks": {"a": true}}"""
+        result = await box.run(
+            f"open('score.json', 'w').write('{text}'); 1 / 0", language="py", score="score.json"
+        )
+        assert result.score == Score(ScoreKind.NUMBER, 0.5)
+        assert result.error == "ZeroDivisionError: division by zero"
+        (attempt,) = await box.service.attempts(result.id)
+        assert attempt.verdict is not None
+        assert attempt.verdict.score == Score(
+            ScoreKind.NUMBER, 0.5, raw=text, checks=(ScoreCheck("a", passed=True),)
+        )
 
 
 async def test_a_handle_follows_what_it_stands_for(how: dict[str, Any]) -> None:
