@@ -18,7 +18,10 @@ from evalbox.domain.clock import Clock
 from evalbox.engines.fake import FakeEngine
 from evalbox.host.serving import Serving
 from evalbox.host.sockets import NAME, listen_tcp
+from evalbox.service.box import Box
 from evalbox.service.local import LocalBox
+from evalbox.service.remote.box import RemoteBox
+from evalbox.service.remote.client import Client
 
 PREFIX = "/api/v1"
 
@@ -75,6 +78,32 @@ async def served(
     finally:
         await box.close(drain=0)
         await engine.close()
+
+
+@dataclass(frozen=True)
+class Reached:
+    kind: str
+    box: Box
+    served: Served
+
+
+#: In this process, by its socket, by TCP.
+WAYS = ("local", "socket", "tcp")
+
+
+@asynccontextmanager
+async def reached(kind: str, directory: Path) -> AsyncIterator[Reached]:
+    """A box that works, reached one of the ``WAYS``."""
+    async with served(directory, work=True, rate_burst=100_000) as found:
+        if kind == "local":
+            yield Reached(kind, found.box, found)
+            return
+        if kind == "socket":
+            client = Client("http://box", socket=str(found.settings.data_dir / NAME))
+        else:
+            client = Client(found.url, key=await found.key(Scope.ADMIN))
+        async with RemoteBox(client) as box:
+            yield Reached(kind, box, found)
 
 
 def code(answer: httpx.Response) -> tuple[int, str]:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from evalbox.config.settings import Settings
+from evalbox.domain.activity import Activity
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.state import State
 from evalbox.engines.fake import FakeEngine
+from evalbox.service.box import Box
 from evalbox.service.local import LocalBox
 
 AT_ONCE = RetryPolicy(base=0.0, cap=0.0)
@@ -76,6 +78,18 @@ async def reaches(box: LocalBox, evaluation_id: str, state: State) -> None:
         return (await box.get(evaluation_id)).state is state
 
     await until(there)
+
+
+async def phase(box: Box, wanted: str) -> Activity:
+    """The activity of the first attempt that comes to be at ``wanted``."""
+    found: list[Activity] = []
+
+    async def there() -> bool:
+        found[:] = [one for one in await box.activity() if one.phase == wanted]
+        return bool(found)
+
+    await until(there)
+    return found[0]
 
 
 class Meddled(FakeEngine):

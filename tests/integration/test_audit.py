@@ -9,12 +9,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
 import pytest
-from recovery_support import ended, opened, settings_in, spec
+from recovery_support import ended, opened, phase, settings_in, spec
 
 from evalbox.domain.access import Scope, Standing, Token
 from evalbox.domain.audit import GENESIS, OK
 from evalbox.domain.clock import ManualClock
-from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.evaluation import Evaluation, Priority
+from evalbox.domain.sandbox import ExecSpec
 from evalbox.engines.fake import FakeEngine
 from evalbox.errors import Conflict, EvalboxError, InvalidInput, KeyNotFound
 from evalbox.service.actor import Actor, acting, user_name
@@ -62,6 +63,16 @@ WRITES: dict[str, tuple[str, Call, Call | None]] = {
         lambda box, one, path: box.retry([one.id]),
         lambda box, one, path: box.retry([NOWHERE]),
     ),
+    "prioritize": (
+        "evaluation.prioritize",
+        lambda box, one, path: _prioritize(box),
+        lambda box, one, path: box.prioritize([one.id], Priority.HIGH),
+    ),
+    "shell": (
+        "evaluation.shell",
+        lambda box, one, path: _shell(box),
+        lambda box, one, path: box.shell(one.id, ExecSpec(("true",))),
+    ),
     "remove": (
         "evaluation.remove",
         lambda box, one, path: box.remove([one.id]),
@@ -100,7 +111,7 @@ READS = {
     *("get", "list", "attempts", "samples", "output", "wait", "resolve", "explain", "artifacts"),
     *("read_artifact", "batches", "batch", "queue", "events", "last_seq", "host", "diagnose"),
     *("require_engine", "open", "close", "running_here", "images", "keys", "audit"),
-    *("work_begun", "attempt_begun", "stop_working", "sandboxes", "webhooks"),
+    *("work_begun", "attempt_begun", "stop_working", "sandboxes", "webhooks", "activity"),
     *("keys.list", "audit.list", "audit.verify", "images.list", "images.get"),
     *("webhooks.list", "webhooks.get", "webhooks.deliveries", "webhooks.alerts"),
     # What run does is done by exec.
@@ -123,6 +134,17 @@ async def _cancel(box: LocalBox) -> None:
     await box.cancel([later.id])
 
 
+async def _prioritize(box: LocalBox) -> None:
+    (later,) = await box.submit([spec("true", not_before=2e9)])
+    await box.prioritize([later.id], Priority.HIGH)
+
+
+async def _shell(box: LocalBox) -> None:
+    (running,) = await box.submit([spec("sleep", "inf")])
+    await phase(box, "running")
+    await (await box.shell(running.id, ExecSpec(("true",)))).close()
+
+
 def _public(kind: type, prefix: str = "") -> set[str]:
     return {prefix + name for name, _ in inspect.getmembers(kind) if not name.startswith("_")}
 
@@ -141,7 +163,7 @@ def test_every_method_is_known_to_change_or_not_to() -> None:
     assert methods == WRITES.keys() | READS | ELSEWHERE.keys()
     for name, kind in ELSEWHERE.items():
         source = inspect.getsource(getattr(kind, name.partition(".")[2]))
-        assert "audited(" in source, name
+        assert "audited(" in source or "audited_exec(" in source, name
 
 
 @pytest.mark.parametrize("method", WRITES)

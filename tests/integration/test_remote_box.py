@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from api_support import Served, served
+from api_support import WAYS, Reached, Served, reached, served
 from recovery_support import output, spec, until
 
 from evalbox.domain.access import Scope
@@ -38,25 +38,10 @@ from evalbox.service.remote.box import RemoteBox
 from evalbox.service.remote.client import Client
 
 
-@dataclass(frozen=True)
-class Reached:
-    kind: str
-    box: Box
-    served: Served
-
-
-@pytest.fixture(params=["local", "socket", "tcp"])
-async def reached(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Reached]:
-    async with served(tmp_path, work=True, rate_burst=100_000) as found:
-        if request.param == "local":
-            yield Reached("local", found.box, found)
-            return
-        if request.param == "socket":
-            client = Client("http://box", socket=str(found.settings.data_dir / NAME))
-        else:
-            client = Client(found.url, key=await found.key(Scope.ADMIN))
-        async with RemoteBox(client) as box:
-            yield Reached(request.param, box, found)
+@pytest.fixture(params=WAYS, name="reached")
+async def _reached(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Reached]:
+    async with reached(request.param, tmp_path) as found:
+        yield found
 
 
 async def run(box: Box, *command: str, **changes: object) -> Evaluation:
