@@ -4,12 +4,15 @@ import os
 import tarfile
 from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from evalbox.domain.records import ArtifactRecord
+from evalbox.domain.score import Score, ScoreKind
 from evalbox.errors import StoreError
 from evalbox.store.artifacts import extract
+from evalbox.store.scorefile import ScoreFile
 
 LIMIT = 1 << 20
 
@@ -267,3 +270,75 @@ async def test_many_files_are_fast(directory: Path) -> None:
     data = make_tar([entry(f"d{number % 10}/f{number}", b"x") for number in range(1000)])
     records = await extract(stream(data, 1 << 16), directory, max_bytes=LIMIT)
     assert len(records) == len(kept(directory)) == 1000
+
+
+async def scored(data: bytes, directory: Path, path: str = "score.json") -> tuple[ScoreFile, Any]:
+    score = ScoreFile(path)
+    records = await extract(stream(data), directory, max_bytes=LIMIT, score=score)
+    return score, [record.path for record in records]
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("score.json", "score.json"), ("score.json", "./score.json"), ("./s", "s"),
+        ("/home/agent/s", "home/agent/s"), ("/tmp/s", "/tmp/s"), ("out//s", "out/s"),
+    ],
+)  # fmt: skip
+async def test_a_score_comes_first(tmp_path: Path, path: str, name: str) -> None:
+    data = make_tar([entry(name, b"0.5"), entry("other", b"1"), entry(name, b"2")])
+    score, records = await scored(data, tmp_path / "a", path)
+    assert score.found == Score(ScoreKind.NUMBER, 0.5, raw="0.5")
+    # What comes again is an artifact.
+    assert len(records) == 2
+    assert len(kept(tmp_path / "a")) == 2
+
+
+async def test_a_score_that_does_not_come_first_is_none(tmp_path: Path) -> None:
+    data = make_tar([entry("other", b"1"), entry("score.json", b"2")])
+    score, records = await scored(data, tmp_path / "a")
+    assert (score.found, records) == (None, ["other", "score.json"])
+    for nothing in (b"", make_tar([]), b"\x00" * 512, b"rubbish" * 100):
+        assert (await scored(nothing, tmp_path / "b"))[0].found is None
+
+
+@pytest.mark.parametrize(
+    ("kind", "word"),
+    [
+        (tarfile.SYMTYPE, "a symbolic link"),
+        (tarfile.LNKTYPE, "a hard link"),
+        (tarfile.FIFOTYPE, "a named pipe"),
+        (tarfile.CHRTYPE, "a device"),
+        (tarfile.DIRTYPE, "a directory"),
+        (tarfile.CONTTYPE, "no regular file"),
+    ],
+)
+async def test_what_is_no_file_is_no_score(tmp_path: Path, kind: bytes, word: str) -> None:
+    first = entry("score.json", b"", type=kind, linkname="/etc/passwd")
+    data = make_tar(
+        [first, entry("score.json/x", b"1"), entry("y", b"1"), entry("score.json", b"1")]
+    )
+    score, records = await scored(data, tmp_path / "a")
+    if kind == tarfile.CONTTYPE:
+        # Which tarfile takes for a regular file, here an empty one.
+        assert score.found is not None
+        assert score.found.reason == "the score file is empty"
+    else:
+        assert score.found == Score(ScoreKind.INVALID, reason=f"score.json is {word}")
+    assert records == ["y", "score.json"]
+
+
+async def test_a_score_does_not_count_among_artifacts(tmp_path: Path) -> None:
+    data = make_tar([entry("score.json", b"1" * LIMIT * 3), entry("other", b"x" * LIMIT)])
+    score, records = await scored(data, tmp_path / "a")
+    assert score.found is not None
+    assert score.found.reason == "the score file is over 64.0 KiB"
+    assert records == ["other"]
+
+
+@pytest.mark.parametrize("cut", [100, 512, 513, 2000, 512 + 4999])
+async def test_half_a_score_is_none(tmp_path: Path, cut: int) -> None:
+    data = make_tar([entry("score.json", b"1" * 5000)])
+    score, _ = await scored(data[:cut], tmp_path / "a")
+    assert score.found is None
+    assert not kept(tmp_path / "a")
