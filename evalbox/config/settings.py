@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 import platformdirs
 
+from evalbox.domain.image import BASE
 from evalbox.domain.quantity import parse_duration, parse_size
 from evalbox.errors import ConfigError, InvalidInput
 
@@ -57,7 +58,7 @@ class Settings:
 
     data_dir: Path = field(default_factory=lambda: Path(platformdirs.user_data_dir("evalbox")))
     engine: str = "gvisor"
-    image: str = "evalbox/base:latest"
+    image: str = BASE
     task_dirs: tuple[Path, ...] = ()
     slots: int = field(default_factory=_default_slots)
     warm: int = 2

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+#: The image that comes with evalbox, with an interpreter for each language of scripts.
+BASE = "evalbox/base:latest"
+
 
 @dataclass(frozen=True, slots=True)
 class Image:

@@ -34,6 +34,7 @@ from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import ACTIVE, FINAL
 from evalbox.engines.base import Engine
 from evalbox.engines.docker import DockerEngine
+from evalbox.engines.fake import FakeEngine
 from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
 from evalbox.scheduler.residents import Residents
@@ -492,10 +493,15 @@ class LocalBox:
     @property
     def images(self) -> Images:
         if self._images is None:
-            docker = DockerEngine("runc", docker_host=self._settings.docker_host or None)
-            self._made.append(docker)
-            self._images = LocalImages(docker.images, self._store)
+            self._images = LocalImages(self._images_of_engine(), self._store)
         return self._images
+
+    def _images_of_engine(self) -> Images:
+        if self._settings.engine == "fake" and isinstance(fake := self._engine("fake"), FakeEngine):
+            return fake.images
+        docker = DockerEngine("runc", docker_host=self._settings.docker_host or None)
+        self._made.append(docker)
+        return docker.images
 
     @property
     def keys(self) -> LocalKeys:

@@ -10,6 +10,7 @@ from collections import deque
 from contextlib import suppress
 from typing import IO, Any
 
+from evalbox.domain.image import BASE
 from evalbox.engines.docker import recipe
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.streams import Progress, pieces, told
@@ -63,7 +64,7 @@ class Builder:
 
         def build(api: Any) -> None:
             source = io.BytesIO(recipe.dockerfile(parent))
-            lines = api.build(fileobj=source, tag=recipe.BASE, rm=True, forcerm=True, decode=True)
+            lines = api.build(fileobj=source, tag=BASE, rm=True, forcerm=True, decode=True)
             for line in told(lines):
                 loop.call_soon_threadsafe(self._tell, line)
 
@@ -91,7 +92,7 @@ class Builder:
             await self._import(archive)
 
     async def _import(self, archive: IO[bytes]) -> None:
-        name, _, tag = recipe.BASE.partition(":")
+        name, _, tag = BASE.partition(":")
         self._tell("importing the image")
         try:
             await self._client.call(

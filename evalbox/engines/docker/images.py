@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from evalbox.domain.image import Image
+from evalbox.domain.image import BASE, Image
 from evalbox.engines.docker import recipe
 from evalbox.engines.docker.build import Builder
 from evalbox.engines.docker.client import Client
@@ -48,11 +48,11 @@ class Images:
 
         ``mirror`` is where Debian's packages come from. Raises ``ImageBuildError``.
         """
-        found = await self._client.call(lambda api: api.images(recipe.BASE))
+        found = await self._client.call(lambda api: api.images(BASE))
         labels = (found[0].get("Labels") or {}) if found else {}
         if force or labels.get(recipe.LABEL) != recipe.VERSION:
             await Builder(self._client, progress, mirror).build()
-        return await self.get(recipe.BASE)
+        return await self.get(BASE)
 
     async def load(self, archive: Path) -> Sequence[Image]:
         """What ``docker save`` wrote. Raises ``FileMissing``, and ``InvalidInput`` for no image."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 
-BASE = "evalbox/base:latest"
 #: Goes up with every change of what follows: an image of another recipe is built anew.
 VERSION = "1"
 LABEL = "evalbox.recipe"

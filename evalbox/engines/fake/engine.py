@@ -26,6 +26,7 @@ from evalbox.engines.base import (
 from evalbox.engines.execution import Exec, Execution, FileAccess
 from evalbox.engines.fake.execution import FakeExecution, FakeFiles
 from evalbox.engines.fake.host import KILLED, FakeHost, FakeState
+from evalbox.engines.fake.images import FakeImages
 from evalbox.engines.fake.language import Behaviour, Break, CrashEngine, interpret
 from evalbox.errors import EngineError, ImageNotFound, SandboxGone
 
@@ -59,6 +60,7 @@ class FakeEngine:
         self._sleep = sleep
         self._behaviour = behaviour
         self._create_seconds = create_seconds
+        self.images = FakeImages()
         self._failures: list[EngineError] = []
         self._runners: dict[str, asyncio.Task[None]] = {}
 
@@ -146,6 +148,9 @@ class FakeEngine:
         await asyncio.gather(*runners, return_exceptions=True)
 
     # --- for its sandboxes ---
+
+    def now(self) -> float:
+        return self._clock.monotonic()
 
     def accept(self, state: FakeState, launch: Launch) -> None:
         """Notes what the sandbox becomes, or raises what the launch is to raise."""
@@ -248,7 +253,7 @@ class FakeSandbox:
 
     async def usage(self) -> Usage | None:
         self._engine.host.check()
-        return None if self._state.gone else self._state.usage()
+        return None if self._state.gone else self._state.usage(self._engine.now())
 
     async def exec(self, program: Exec) -> Execution:
         program.check()

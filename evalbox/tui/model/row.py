@@ -27,6 +27,7 @@ class Row:
     name: str = ""
     batch: str = ""
     engine: str = ""
+    image: str = ""
     kind: str = ""
     labels: str = ""
     agent: str = ""
@@ -77,6 +78,7 @@ def fill(row: Row, item: Evaluation) -> None:
     # Most of these are the same for thousands of rows.
     row.batch = intern(spec.batch or "")
     row.engine = intern(spec.engine)
+    row.image = intern(spec.image)
     row.kind = intern(spec.kind)
     row.labels = intern(" ".join(f"{key}={value}" for key, value in spec.labels.items()))
     row.agent = intern(spec.labels.get(AGENT, ""))
