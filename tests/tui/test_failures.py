@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import FINAL, State
 from evalbox.service.local import LocalBox
 from evalbox.tui.app import MissionControl
-from evalbox.tui.model.failures import STRETCHES, alike, groups
+from evalbox.tui.model.book import Book
+from evalbox.tui.model.derived import Derived
+from evalbox.tui.model.failures import MOST, STRETCHES, alike, groups
 from evalbox.tui.model.row import Row
 from evalbox.tui.screens.choice import Choice
 from evalbox.tui.screens.failures import FailuresScreen
@@ -83,6 +86,28 @@ def test_the_same_cause_with_another_outcome_is_another_group() -> None:
     assert {group.outcome for group in groups(rows)} == {Outcome.FAILED, Outcome.TIMEOUT}
 
 
+def test_only_the_greatest_groups_are_kept() -> None:
+    letters = str.maketrans("0123456789", "abcdefghij")
+    rows = [failure(place, f"no {place:05}".translate(letters)) for place in range(MOST + 50)]
+    rows += [failure(9999, "twice"), failure(9998, "twice")]
+    found = groups(iter(rows))
+    assert len(found) == MOST
+    assert found[0].cause == "twice"
+    assert found[0].share == 2 / len(rows)
+
+
+async def test_many_are_grouped_in_a_thread() -> None:
+    book = Book()
+    book.rows = [failure(place, f"value {place}") for place in range(5000)]
+    view = Derived(book, groups)
+    assert view.due(0.0)
+    await view.renew()
+    assert [group.count for group in view.rows] == [5000]
+    assert not view.due(time.monotonic())
+    book.version += 1
+    assert view.due(time.monotonic() + 60)
+
+
 async def submit_and_end(box: LocalBox, *commands: tuple[str, ...]) -> list[str]:
     ids = await submit(
         box, *[spec(f"task {place}", *command) for place, command in enumerate(commands)]
@@ -107,6 +132,7 @@ async def test_groups_and_what_is_in_them(box: LocalBox) -> None:
         await shows(app, "4 evaluations failed")
         await until(lambda: [group.count for group in page(app).table.rows] == [3, 1])
         await shows(app, "75 %")
+        await shows(app, "KeyError: 'a'")
         await shows(app, "task 0 (1), task 1 (1), task 2 (1)")
         await pilot.press("enter")
         await until(lambda: isinstance(app.screen, Within))

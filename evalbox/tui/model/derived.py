@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Generic, TypeVar
 
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.few import Few, R
 from evalbox.tui.model.row import Row
-from evalbox.tui.model.view import FEW, LEAST, RATIO, Order
+from evalbox.tui.model.view import FEW, LEAST, Order
 
 V = TypeVar("V")
+Make = Callable[[Iterable[Row]], V]
+
+#: Seconds that a thread keeps the interpreter from others, and leaves it to them in between.
+_BUSY, _REST = 0.001, 0.001
+#: Rows between two looks at the time.
+_STRIDE = 64
+#: So many times what it took is waited before it is made again.
+_RATIO = 8.0
 
 
 class Made(Generic[V]):
@@ -22,7 +29,7 @@ class Made(Generic[V]):
     It is made in a thread where there are many rows, and no more often than is cheap.
     """
 
-    def __init__(self, book: Book, make: Callable[[Sequence[Row]], V], nothing: V) -> None:
+    def __init__(self, book: Book, make: Make[V], nothing: V) -> None:
         self.value = nothing
         self._book = book
         self._make = make
@@ -40,19 +47,29 @@ class Made(Generic[V]):
     async def renew(self) -> None:
         version, rows = self._book.version, list(self._book.rows)
         began = time.monotonic()
-        work = partial(self._make, rows)
         self._version = version
-        self.value = work() if len(rows) <= FEW else await asyncio.to_thread(work)
+        if len(rows) <= FEW:
+            self.value = self._make(rows)
+        else:
+            self.value = await asyncio.to_thread(self._make, _gently(rows))
         now = time.monotonic()
-        self._fresh_until = now + max(LEAST, (now - began) * RATIO)
+        self._fresh_until = now + max(LEAST, (now - began) * _RATIO)
+
+
+def _gently(rows: Sequence[Row]) -> Iterator[Row]:
+    """In a thread: who waits for the interpreter would else get it only after 5 ms each time."""
+    began = time.perf_counter()
+    for first in range(0, len(rows), _STRIDE):
+        yield from rows[first : first + _STRIDE]
+        if time.perf_counter() - began > _BUSY:
+            time.sleep(_REST)
+            began = time.perf_counter()
 
 
 class Derived(Few[R]):
     """Rows that are made so."""
 
-    def __init__(
-        self, book: Book, make: Callable[[Sequence[Row]], list[R]], *, order: Order | None = None
-    ) -> None:
+    def __init__(self, book: Book, make: Make[list[R]], *, order: Order | None = None) -> None:
         super().__init__(order=order)
         self._made = Made[list[R]](book, make, [])
 

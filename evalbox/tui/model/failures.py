@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from heapq import nsmallest
 
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import State
 from evalbox.tui.model.row import Row
 
-#: Stretches of time that the failures are counted in, and names that a group keeps.
-STRETCHES, NAMES = 24, 12
+#: Stretches of time that the failures are counted in, names that a group keeps, and groups.
+STRETCHES, NAMES, MOST = 24, 12, 1000
 _FAILED = frozenset({State.FAILED, State.DEAD})
 #: Characters of a cause that count.
 _LONGEST = 240
@@ -115,8 +116,8 @@ class _Members:
             self.agents[row.agent] += 1
 
 
-def groups(rows: Sequence[Row]) -> list[Group]:
-    """The groups among ``rows``, the greatest first, then the newest."""
+def groups(rows: Iterable[Row]) -> list[Group]:
+    """The ``MOST`` greatest groups among ``rows``, the greatest first, then the newest."""
     found: dict[tuple[Outcome, str], _Members] = {}
     for row in rows:
         if row.state not in _FAILED:
@@ -130,8 +131,8 @@ def groups(rows: Sequence[Row]) -> list[Group]:
     total = sum(len(members.times) for members in found.values())
     first = min((min(members.times) for members in found.values()), default=0.0)
     last = max((max(members.times) for members in found.values()), default=0.0)
-    made = [_group(members, total, first, last) for members in found.values()]
-    return sorted(made, key=lambda group: (-group.count, -group.newest))
+    greatest = nsmallest(MOST, found.values(), key=lambda one: (-len(one.times), -max(one.times)))
+    return [_group(members, total, first, last) for members in greatest]
 
 
 def _group(members: _Members, total: int, first: float, last: float) -> Group:
@@ -155,7 +156,7 @@ def _group(members: _Members, total: int, first: float, last: float) -> Group:
 
 
 def _frequent(names: Counter[str]) -> tuple[tuple[str, int], ...]:
-    return tuple(sorted(names.items(), key=lambda one: (-one[1], one[0]))[:NAMES])
+    return tuple(nsmallest(NAMES, names.items(), key=lambda one: (-one[1], one[0])))
 
 
 def _stretches(times: Sequence[float], first: float, last: float) -> tuple[int, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from evalbox.domain.outcome import Outcome
@@ -24,7 +24,7 @@ class Tally:
     last: float = 0.0
 
 
-def tallies(rows: Sequence[Row], key: Callable[[Row], str]) -> list[Tally]:
+def tallies(rows: Iterable[Row], key: Callable[[Row], str]) -> list[Tally]:
     """One for each key. ``rows`` are newest first."""
     found: dict[str, Tally] = {}
     for row in rows:

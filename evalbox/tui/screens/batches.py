@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -161,7 +161,7 @@ class BatchesScreen(TablePage[Batch]):
             self._making = False
         self.detail.look()
 
-    def _make_sheet(self, rows: Sequence[Row]) -> Sheet:
+    def _make_sheet(self, rows: Iterable[Row]) -> Sheet:
         name = self._name
         return sheet(row for row in rows if row.batch == name)
 

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from evalbox.domain.state import State
 from evalbox.tui import wording
 from evalbox.tui.acting import Acting
 from evalbox.tui.glyphs import bar, sparkline
@@ -81,8 +82,14 @@ class FailuresScreen(Acting, TablePage[Group]):
         ]  # fmt: skip
 
     def aside(self) -> Line:
-        total = sum(group.count for group in self.view.every)
-        return [(f"{wording.count(total, 'evaluation')} failed ", Tone.MUTED)] if total else []
+        states = self.context.book.states
+        total = states[State.FAILED] + states[State.DEAD]
+        if not total:
+            return []
+        told = f"{wording.count(total, 'evaluation')} failed "
+        if len(self.view.every) == failures.MOST:
+            told = f"the {failures.MOST:,} greatest; {told}"
+        return [(told, Tone.MUTED)]
 
     def detail_of(self, row: Group, width: int) -> Sequence[Line]:
         group, now = row, self.context.clock.now()
