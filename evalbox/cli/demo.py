@@ -40,7 +40,8 @@ def demo_command(
     """
     if Terminal.of_this_process() is None:
         raise click.UsageError("The demo needs a terminal for its input and output.")
-    session.keep_here("demo")
+    if session.overrides.get("url"):
+        raise click.UsageError("The demo has a box of its own: leave out --url.")
     from evalbox.cli.tui import show_screen
     from evalbox.tui.environment import Options
 
@@ -51,6 +52,6 @@ def demo_command(
         return demo_box(session.settings.data_dir, seed=seed)
 
     with tempfile.TemporaryDirectory(prefix="evalbox-demo-") as directory:
-        session.overrides["data_dir"] = str(Path(directory) / "box")
+        session.overrides |= {"data_dir": str(Path(directory) / "box"), "url": ""}
         options = Options(ascii=ascii, mouse=not no_mouse, read_only=read_only, passing=True)
         return show_screen(session, options, opening)

@@ -79,8 +79,7 @@ def _work(benchmark: Benchmark, agent: Agent, random: Random) -> Words:
         words += _then("memory", str(int(memory)))
         words += _then("disk", str(random.randint(1, 60) * MIB))
         words += _then("echo", f"step {number}/{steps}", "$", tool)
-        words += _then("cpu", f"{pause * limits.cpus * random.uniform(0.05, 0.9):.2f}")
-        words += _then("sleep", f"{pause:.1f}")
+        words += _then("work", f"{pause:.1f}", f"{limits.cpus * random.uniform(0.05, 0.9):.2f}")
         words += _then("echo", "  " + answer)
         if random.random() < 0.4:
             words += _then("echo", f"[{agent.name}]", random.choice(_THOUGHTS))

@@ -200,3 +200,33 @@ def test_ascii_sends_only_ascii(data: Path, terminals: list[Terminal]) -> None:
     terminal.type("q")
     assert terminal.ended() == 0
     assert terminal.text.isascii()
+
+
+def test_the_demo_shows_a_box_of_its_own_and_leaves_nothing(
+    data: Path, terminals: list[Terminal]
+) -> None:
+    terminal = Terminal(data, "demo", "--seed", "3")
+    terminals.append(terminal)
+    terminal.until("of 12 running")
+    terminal.type("3")
+    terminal.until("patchwork-01")
+    # It has no work that anybody would miss, so that it does not ask.
+    terminal.type("q")
+    assert terminal.ended() == 0
+    assert not data.exists()
+    assert not list(data.parent.glob("evalbox-demo-*"))
+
+
+def test_the_demo_ends_with_its_terminal(data: Path, terminals: list[Terminal]) -> None:
+    terminal = Terminal(data, "demo")
+    terminals.append(terminal)
+    terminal.until("of 12 running")
+    terminal.close()
+    assert terminal.ended() == 0
+    assert not list(data.parent.glob("evalbox-demo-*"))
+
+
+def test_the_demo_needs_a_terminal(data: Path) -> None:
+    done = evalbox(data, "demo")
+    assert done.returncode == 2
+    assert "needs a terminal" in done.stderr

@@ -40,7 +40,8 @@ class FakeState:
     """All there is to a fake sandbox. ``exit`` is set once its main process has ended.
 
     ``command_exit`` is set before that where artifacts are still to be streamed out. ``wake_at``
-    is set, in the clock's monotonic seconds, while the command sleeps.
+    is set, in the clock's monotonic seconds, while the command sleeps, ``slept_at`` to when that
+    began, and ``cores`` to what is in use meanwhile.
     """
 
     id: str
@@ -52,6 +53,8 @@ class FakeState:
     steps: Sequence[Step] = ()
     position: int = 0
     wake_at: float | None = None
+    slept_at: float = 0.0
+    cores: float = 0.0
     output: list[Chunk] = field(default_factory=list)
     files: dict[str, bytes] = field(default_factory=dict)
     stdin: bytes = b""
@@ -104,9 +107,10 @@ class FakeState:
         else:
             self.end(how)
 
-    def usage(self) -> Usage:
+    def usage(self, now: float) -> Usage:
+        working = self.cores * (now - self.slept_at) if self.wake_at is not None else 0.0
         return Usage(
-            cpu_seconds=self.cpu_seconds,
+            cpu_seconds=self.cpu_seconds + max(0.0, working),
             memory=self.memory,
             memory_peak=self.memory_peak,
             pids=0 if self.exit else 1,
@@ -176,6 +180,9 @@ class FakeHost:
                 if now < state.wake_at:
                     return state.wake_at - now
                 state.wake_at = None
+                slept = state.steps[state.position]
+                if isinstance(slept, Sleep) and slept.cores:
+                    state.cpu_seconds += slept.cores * slept.seconds
                 state.position += 1
             elif state.position == len(state.steps):
                 state.end_command(Exit(code=0))
@@ -183,6 +190,7 @@ class FakeHost:
                 step = state.steps[state.position]
                 if isinstance(step, Sleep):
                     state.wake_at = now + step.seconds
+                    state.slept_at, state.cores = now, step.cores
                 else:
                     state.position += 1
                     self._perform(state, step)

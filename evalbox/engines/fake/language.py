@@ -14,6 +14,7 @@ comes to its end exits with 0, as does an empty one.
 ``cat [PATH]``         standard input, or a file, to standard output; exit 1 if it is not there
 ``env NAME``           the value of a variable and a newline; exit 1 if it is not set
 ``sleep SECONDS``      wait (``inf`` for ever)
+``work SECONDS CORES`` the same, with so many cores in use
 ``artifact PATH TEXT`` write a file
 ``memory N``           use N bytes of memory from here on
 ``disk N``             use N bytes of disk from here on
@@ -58,7 +59,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class Sleep:
+    """``cores`` are in use meanwhile."""
+
     seconds: float
+    cores: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,6 +230,7 @@ _WORDS: dict[str, Callable[[list[str], Launch], Sequence[Step]]] = {
     "cat": lambda words, _: (Copy(words[0] if words else None),),
     "env": _env,
     "sleep": lambda words, _: (Sleep(_seconds(words[0])),),
+    "work": lambda words, _: (Sleep(_seconds(words[0]), _seconds(words[1])),),
     "artifact": lambda words, _: (Write(words[0], _encoded(words[1])),),
     "memory": lambda words, _: (Use(memory=int(words[0])),),
     "disk": lambda words, _: (Use(disk=int(words[0])),),
