@@ -15,10 +15,11 @@ from evalbox.bench.idle import idle
 from evalbox.bench.queue import no_ops
 from evalbox.bench.report import Figure
 from evalbox.bench.sandboxes import starts, throughput
+from evalbox.bench.screen import screen
 from evalbox.config.settings import Settings
 from evalbox.engines.registry import make_engine
 
-PARTS = ("starts", "throughput", "queue", "idle", "api")
+PARTS = ("starts", "throughput", "queue", "idle", "api", "screen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,15 @@ async def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -
             figures += await idle(directory, 10 if plan.quick else 30)
         if "api" in plan.parts:
             figures += await api(settings, directory, quick=plan.quick, progress=progress)
+    if "screen" in plan.parts:
+        figures += await screen(
+            settings,
+            directory,
+            evaluations=10_000 if plan.quick else 100_000,
+            starts=3 if plan.quick else 9,
+            seconds=10 if plan.quick else 30,
+            progress=progress,
+        )
     return figures
 
 
