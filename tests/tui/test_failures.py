@@ -81,6 +81,14 @@ def test_without_an_error_line_the_reason_tells() -> None:
     assert groups([]) == []
 
 
+def test_where_evalbox_ended_it_what_was_printed_is_chance() -> None:
+    rows = [
+        failure(place, f"line {chr(97 + place)}", outcome=Outcome.TIMEOUT, reason="over 60 s")
+        for place in range(3)
+    ]
+    assert [group.cause for group in groups(rows)] == ["over 60 s"]
+
+
 def test_the_same_cause_with_another_outcome_is_another_group() -> None:
     rows = [failure(1, "gone"), failure(2, "gone", outcome=Outcome.TIMEOUT)]
     assert {group.outcome for group in groups(rows)} == {Outcome.FAILED, Outcome.TIMEOUT}

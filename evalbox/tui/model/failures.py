@@ -16,6 +16,8 @@ from evalbox.tui.model.row import Row
 #: Stretches of time that the failures are counted in, names that a group keeps, and groups.
 STRETCHES, NAMES, MOST = 24, 12, 1000
 _FAILED = frozenset({State.FAILED, State.DEAD})
+#: Those of which the job itself knows best what went wrong.
+_TOLD = frozenset({Outcome.FAILED, Outcome.TASK_ERROR})
 #: Characters of a cause that count.
 _LONGEST = 240
 
@@ -74,8 +76,12 @@ def outcome_of(row: Row) -> Outcome:
 
 
 def cause(row: Row) -> str:
-    """The line of its output that tells most, or why evalbox says that it ended."""
-    return (row.error or row.reason)[:_LONGEST]
+    """The line of its output that tells most, or why evalbox says that it ended.
+
+    Where evalbox ended it, that comes first: what it printed last is as it happened to be.
+    """
+    own, printed = row.reason, row.error
+    return ((printed or own) if row.outcome in _TOLD else (own or printed))[:_LONGEST]
 
 
 @lru_cache(maxsize=16384)

@@ -143,8 +143,8 @@ def _words(batch: Batch, glyphs: Glyphs, now: float) -> list[Line]:
                               else f"{batch.concurrency}", Tone.TEXT)),
     ]  # fmt: skip
     if batch.attempts > batch.total or batch.respent:
-        again = f"{wording.count(batch.attempts, 'attempt')}, {wording.span(batch.respent)} of "
-        again += f"{wording.span(batch.spent)} went into what had to be repeated"
+        again = f"{wording.span(batch.respent)} of {wording.span(batch.spent)} was spent in vain, "
+        again += wording.count(batch.attempts, "attempt")
         lines.append(_labelled("retries", (again, Tone.WARN)))
     return lines
 
@@ -158,7 +158,7 @@ def _pace_words(batch: Batch, now: float) -> str:
     words = f"under way for {wording.span(now - batch.started_at)}"
     if left is None:
         return f"{words}, nothing has ended of late"
-    return f"{words}, {pace(batch, now).text.strip()}, done in {wording.span(left)}"
+    return f"{words}, {pace(batch, now).text.strip()}, {wording.span(left)} left"
 
 
 def _outcomes(batch: Batch, glyphs: Glyphs) -> list[Line]:

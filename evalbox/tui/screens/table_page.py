@@ -25,7 +25,7 @@ from evalbox.tui.widgets.table import Table
 
 #: From so many lines on there is room beneath a table for more of a row, and beside it from so
 #: many cells on.
-_HIGH, _BROAD = 22, 150
+_HIGH, _BROAD = 22, 180
 
 
 class TablePage(Page, Generic[R]):
