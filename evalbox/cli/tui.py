@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 import click
 
 from evalbox.cli.session import Session
+from evalbox.config.settings import config_file
+from evalbox.tui import keymap
 from evalbox.tui.ending import Ending
 from evalbox.tui.environment import Options, hindrance, prepare
 from evalbox.tui.running import Note, Open, Sitting
@@ -29,17 +31,26 @@ _FILE = "evalbox.log"
 #: Seconds that it gets to begin.
 _PATIENCE = 15.0
 _LOOK = 0.05
+#: Seconds that a thread which reckons may keep the queue and the keys waiting.
+_TURN = 0.001
 
 
 def show_screen(session: Session, wanted: Options, opening: Open | None = None) -> int:
     """Shows the box of the settings, or what ``opening`` gives, until the screen is left."""
-    # The first screen is to be seen at once. Whoever fills it looks for garbage from then on.
+    # The first screen is to be seen at once, and the history beneath it soon: whoever reads that
+    # has garbage looked for from then on.
     gc.disable()
+    sys.setswitchinterval(_TURN)
     if problem := hindrance(os.environ):
         raise click.UsageError(problem)
     _keep_log_off_screen(session)
     settings = session.settings
-    wanted = replace(wanted, colour=session.colour is not False, task_dirs=settings.task_dirs)
+    wanted = replace(
+        wanted,
+        colour=session.colour is not False,
+        task_dirs=settings.task_dirs,
+        keymap=keymap.read(config_file().with_name(keymap.NAME)),
+    )
     options = prepare(os.environ, wanted)
 
     def of_settings(note: Note) -> AbstractAsyncContextManager[Box]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
-from importlib import import_module
 from typing import Any, ClassVar
 
 from textual._compositor import CompositorUpdate
@@ -21,13 +21,14 @@ from evalbox.tui.ending import Ending
 from evalbox.tui.environment import Options
 from evalbox.tui.frame import Frame
 from evalbox.tui.glyphs import ASCII, BLOCK
+from evalbox.tui.keymap import NAME
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.keeper import Keeper
 from evalbox.tui.model.standing import Standing
 from evalbox.tui.screens.choice import Answer, Choice
 from evalbox.tui.screens.help import Help
-from evalbox.tui.screens.page import PAGES, Page
-from evalbox.tui.screens.palette import Palette, commands
+from evalbox.tui.screens.page import PAGES, Page, page_class
+from evalbox.tui.screens.palette import Command, Palette, commands, elsewhere
 from evalbox.tui.wording import count
 
 _KEYS = {"escape": "esc", "delete": "del", "pageup": "pgup", "pagedown": "pgdn"}
@@ -99,11 +100,22 @@ class MissionControl(App[Ending]):
         self._looking = False
         self._frame = Frame()
 
+        self.set_keymap(options.keymap)
+
     def on_mount(self) -> None:
         self.app_resume_signal.subscribe(self, lambda _: self._frame.forget())
         self.switch_mode(PAGES[0])
         self.run_worker(self.keeper.run, name="keeper", group="keeper")  # type: ignore[arg-type]
         self.set_interval(self.context.options.interval, self._look)
+        if self.context.options.keymap:
+            self.call_after_refresh(self.run_worker, self._check_keys, name="keymap")
+
+    async def _check_keys(self) -> None:
+        """Behind the first screen, since every other one has to be known for it."""
+        from evalbox.tui.bindings import problems
+
+        for problem in await asyncio.to_thread(problems, self.context.options.keymap):
+            self.notify(f"{NAME}: {problem}", severity="warning", markup=False, timeout=15)
 
     def _look_soon(self) -> None:
         """Once, however many ask before it is done."""
@@ -150,24 +162,38 @@ class MissionControl(App[Ending]):
     def action_help(self) -> None:
         screen = self.screen
         if isinstance(screen, Page):
-            self.push_screen(Help(screen.NAME, list(screen.active_bindings.values())))
+            self.push_screen(Help(screen))
 
     def action_palette(self) -> None:
         screen = self.screen
-        if not isinstance(screen, Page):
-            return
-        active = list(screen.active_bindings.values())
-        display = {one.binding.key: self.get_key_display(one.binding) for one in active}
-        found = commands(active, display)
+        if isinstance(screen, Page):
+            found = commands(screen, self.get_key_display)
+            found += elsewhere(screen, self.get_key_display, found)
+            self.push_screen(Palette(self.context, found), self._do)
 
-        def chosen(one: object) -> None:
-            if one is not None:
-                self.call_later(self._perform, one)
+    def _do(self, command: Command | None) -> None:
+        if command is not None:
+            self.call_later(self._perform, command)
 
-        self.push_screen(Palette(self.context, found), chosen)
+    async def _perform(self, command: Command) -> None:
+        """On the screen that it is of, which is gone to first."""
+        if command.page:
+            await self.switch_mode(command.page)
+        await self.run_action(command.action, command.node or self.screen)
 
-    async def _perform(self, active: object) -> None:
-        await self.run_action(active.binding.action, active.node)  # type: ignore[attr-defined]
+    async def action_open(self, reference: str) -> None:
+        """The evaluation of an id, or of the beginning of one."""
+        screen = self.screen
+        if isinstance(screen, Page):
+            screen.begin(partial(self._open, reference))
+
+    async def _open(self, reference: str) -> None:
+        from evalbox.tui.model.row import row_of
+        from evalbox.tui.screens.evaluation import EvaluationScreen
+
+        box = self.context.box
+        item = await box.get(await box.resolve(reference))
+        self.push_screen(EvaluationScreen(self.context, row_of(item)))
 
     async def action_leave(self) -> None:
         """Asks where this process runs what would be touched by it."""
@@ -212,9 +238,7 @@ class MissionControl(App[Ending]):
 
 def _page(name: str, context: Context) -> Page:
     """Loaded when it is first gone to, since the first screen is to be seen at once."""
-    module = import_module(f"evalbox.tui.screens.{name.lower()}")
-    page: Page = getattr(module, f"{name}Screen")(context)
-    return page
+    return page_class(name)(context)
 
 
 def _leaving(standing: Standing) -> Choice[Ending]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-#: For a link on which every byte and every frame counts.
+#: For a link on which every byte counts. Frames need no limit: there is one for a key and one for a
+#: look at what changed, and the less often they may be, the later a key is seen.
 _OVER_SSH = {
     "TEXTUAL_ANIMATIONS": "none",
     "TEXTUAL_SMOOTH_SCROLL": "0",
-    "TEXTUAL_FPS": "15",
 }
 #: On the machine itself only animations are left out: they would hide what a key did.
 _NEAR = {"TEXTUAL_ANIMATIONS": "none"}
@@ -23,7 +23,8 @@ class Options:
 
     ``passing``: the box ends with the screen, and nothing of it is kept.
     ``interval`` is seconds between two looks at what changed. ``theme`` is ``dark`` or ``light``.
-    ``task_dirs`` are looked into for tasks.
+    ``task_dirs`` are looked into for tasks. ``keymap`` has keys of the user's own, by the ids of
+    bindings.
     """
 
     ascii: bool = False
@@ -34,6 +35,7 @@ class Options:
     theme: str = "dark"
     interval: float = _LOOK_NEAR
     task_dirs: tuple[Path, ...] = ()
+    keymap: Mapping[str, str] = field(default_factory=dict)
 
 
 def hindrance(environ: Mapping[str, str]) -> str:

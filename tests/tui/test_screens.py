@@ -17,7 +17,6 @@ from evalbox.tui.model.row import Row
 from evalbox.tui.screens.choice import Choice
 from evalbox.tui.screens.evaluation import EvaluationScreen
 from evalbox.tui.screens.listing import Listing
-from evalbox.tui.screens.queue import QueueScreen
 
 
 def rows(app: MissionControl) -> list[Row]:
@@ -201,20 +200,19 @@ async def test_one_evaluation(box: LocalBox) -> None:
         await shows(app, "needle two")
         await shows(app, "✗ failed")
         await shows(app, "exit 3")
-        await shows(app, "█ running")
         await press(pilot, "slash", *"needle", "enter")
         await shows(app, "2 lines found")
         await press(pilot, "n", "N", "t", "w", "f")
         await press(pilot, "escape")
         assert isinstance(app.screen, EvaluationScreen)
-        await press(pilot, "e")
+        await press(pilot, "4")
         await shows(app, "evaluation.starting")
-        await press(pilot, "a")
+        await press(pilot, "9")
         await shows(app, "try 1")
-        await press(pilot, "u")
-        await shows(app, "of 512.0 MiB")
+        await press(pilot, "5")
+        await shows(app, "of 512M")
         await press(pilot, "z")
-        assert "command" not in text_of(app)
+        assert "1 summary" not in text_of(app)
         await press(pilot, "z", "l", "r")
         async with asyncio.timeout(PATIENCE):
             while (await box.get(one)).attempts < 2:
@@ -243,51 +241,6 @@ async def test_hostile_output_is_text(box: LocalBox) -> None:
         await press(pilot, "w")
         await press(pilot, "right", "right")
         assert "\x1b" not in text_of(app)
-
-
-async def test_the_host(box: LocalBox) -> None:
-    async with control(box) as (app, pilot):
-        await press(pilot, "3")
-        await shows(app, "admission  open: what is due starts")
-        await shows(app, "0 of 8 in use")
-        await shows(app, "cores")
-        await shows(app, "free")
-
-
-async def test_help_is_made_from_the_bindings(box: LocalBox) -> None:
-    async with control(box, size=(120, 60)) as (app, pilot):
-        await press(pilot, "question_mark")
-        shown = text_of(app)
-        for wanted in ("Queue again", "Show only what fits", "D del", "Every action by its name"):
-            assert wanted in shown
-        assert "Focus Next" not in shown
-        await press(pilot, "escape")
-        assert isinstance(app.screen, Listing)
-
-
-async def test_the_palette_does_what_it_says(box: LocalBox) -> None:
-    async with control(box) as (app, pilot):
-        await press(pilot, "ctrl+p")
-        await shows(app, "evaluation: cancel")
-        await press(pilot, *"go to queue", "enter")
-        await until(lambda: isinstance(app.screen, QueueScreen))
-        await press(pilot, "ctrl+p", *"nosuch")
-        await shows(app, "nothing by that name")
-        await press(pilot, "enter")
-        await until(lambda: isinstance(app.screen, QueueScreen))
-
-
-async def test_every_binding_can_be_remapped_and_is_explained(box: LocalBox) -> None:
-    async with control(box) as (app, pilot):
-        for keys in ("1", "2", "3"):
-            await press(pilot, keys)
-            for active in app.screen.active_bindings.values():
-                binding = active.binding
-                if binding.id is not None and binding.show:
-                    assert binding.tooltip, binding
-        app.set_keymap({"screen.host": "9"})
-        await press(pilot, "1", "9")
-        await shows(app, "admission")
 
 
 async def test_leaving_an_idle_box_asks_nothing(box: LocalBox) -> None:

@@ -33,11 +33,13 @@ class Choice(ModalScreen[V], Generic[V]):
     """Gives the value of the answer that was chosen, and nothing on escape."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("down,j,right,tab", "move(1)", "next", show=False, id="choice.next"),
-        Binding("up,k,left,shift+tab", "move(-1)", "previous", show=False, id="choice.previous"),
-        Binding("enter", "choose", "choose", id="choice.choose"),
-        Binding("escape", "dismiss", "back", id="choice.back"),
-    ]
+        Binding("down,j,right,tab", "move(1)", "next", show=False, id="choice.next",
+                tooltip="The next answer"),
+        Binding("up,k,left,shift+tab", "move(-1)", "previous", show=False, id="choice.previous",
+                tooltip="The answer before"),
+        Binding("enter", "choose", "choose", id="choice.choose", tooltip="Give this answer"),
+        Binding("escape", "dismiss", "back", id="choice.back", tooltip="Give none"),
+    ]  # fmt: skip
 
     def __init__(
         self, question: str, answers: Sequence[Answer[V]], *, detail: Sequence[str] = ()

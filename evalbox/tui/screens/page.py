@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from importlib import import_module
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.screen import Screen
 from textual.widget import Widget
@@ -34,6 +36,13 @@ PAGES = (
 )
 
 
+def page_class(name: str) -> type[Page]:
+    """The screen of that name among ``PAGES``, which is imported now."""
+    module = import_module(f"evalbox.tui.screens.{name.lower()}")
+    found: type[Page] = getattr(module, f"{name}Screen")
+    return found
+
+
 class Page(Screen[None]):
     """``look`` is called twice a second or so, and ``redraw`` sends what has changed.
 
@@ -42,6 +51,10 @@ class Page(Screen[None]):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-tiny"), (60, "-narrow"), (100, "-wide")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-flat"), (16, "-tall")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "freeze", "pause", show=False, id="page.freeze",
+                tooltip="Have what is shown stand still, or go on"),
+    ]  # fmt: skip
     #: Its name among ``PAGES``, and the actions that change something.
     NAME = ""
     #: Whether it shows what the attempts under way are at.
@@ -56,6 +69,7 @@ class Page(Screen[None]):
         self.top_bar = Picture(self._top, surface=Surface.BAR, id="top")
         self.key_bar = Picture(lambda width: bars.keys(self, width), surface=Surface.BAR, id="keys")
         self._ready = False
+        self._frozen = False
 
     def compose(self) -> ComposeResult:
         with Vertical(id="frame"):
@@ -69,7 +83,7 @@ class Page(Screen[None]):
         return ()
 
     def _top(self, width: int) -> list[Line]:
-        return list(bars.top(self.context, PAGES, self.NAME, width))
+        return list(bars.top(self.context, PAGES, self.NAME, width, frozen=self._frozen))
 
     def _too_small(self, width: int) -> list[Line]:
         size = self.app.size
@@ -80,8 +94,13 @@ class Page(Screen[None]):
         ]
 
     def look(self) -> None:
-        if self._ready:
+        if self._ready and not self._frozen:
             self.redraw()
+
+    def action_freeze(self) -> None:
+        self._frozen = not self._frozen
+        self.top_bar.look()
+        self.look()
 
     def redraw(self) -> None:
         self.top_bar.look()

@@ -2,55 +2,87 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import ActiveBinding, Binding, BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical
+from textual.dom import DOMNode
 from textual.screen import ModalScreen
 from textual.widgets import Input
 
 from evalbox.tui.context import Context
+from evalbox.tui.screens.page import PAGES, Page, page_class
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.columns import Cell, Column
 from evalbox.tui.widgets.table import Table
 
+#: Moving about is done by keys, and this is the palette.
+_LEFT_OUT = frozenset({"table", "palette"})
+_ID = re.compile(r"[0-9a-z]{3,32}", re.IGNORECASE)
+
+Display = Callable[[Binding], str]
+
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """``name`` is ``noun: verb``; ``binding`` is what it stands for."""
+    """``name`` is ``noun: verb``. It is done on ``node``, or on the screen of ``page``."""
 
     name: str
     key: str
-    active: ActiveBinding
+    action: str
+    node: DOMNode | None = None
+    page: str = ""
 
 
-def commands(active: list[ActiveBinding], display: dict[str, str]) -> list[Command]:
-    """What can be done, each once. ``display`` shows keys as people read them."""
+def commands(screen: Page, display: Display) -> list[Command]:
+    """What can be done on ``screen`` now, each once."""
     found: dict[tuple[int, str], Command] = {}
-    for one in active:
-        binding = one.binding
-        if not one.enabled or not binding.id:
-            continue
-        noun = binding.id.partition(".")[0]
-        if noun == "table" or binding.action == "palette":
-            continue
-        verb = binding.tooltip or binding.description
-        name = f"{noun}: {verb[0].lower()}{verb[1:]}"
-        place = (id(one.node), binding.action)
-        found.setdefault(place, Command(name, display[binding.key], one))
+    for active in screen.active_bindings.values():
+        binding, node = active.binding, active.node
+        if active.enabled and (name := _name(binding)):
+            command = Command(name, display(binding), binding.action, node=node)
+            found.setdefault((id(node), binding.action), command)
     return sorted(found.values(), key=lambda command: command.name)
 
 
-class Palette(ModalScreen[ActiveBinding]):
-    """Gives the binding whose action was chosen."""
+def elsewhere(screen: Page, display: Display, here: Iterable[Command]) -> list[Command]:
+    """What only other screens can do, which are then gone to."""
+    seen = {command.name for command in here}
+    found: dict[str, Command] = {}
+    for page in PAGES:
+        node = page_class(page)
+        for listed in node._merge_bindings().key_to_bindings.values():
+            for binding in listed:
+                name = _name(binding)
+                changes = binding.action.partition("(")[0] in node.CHANGING
+                if name and name not in seen and not (changes and screen.context.options.read_only):
+                    command = Command(name, display(binding), binding.action, page=page)
+                    found.setdefault(name, command)
+    return sorted(found.values(), key=lambda command: command.name)
+
+
+def _name(binding: Binding) -> str:
+    """Empty for what is no command."""
+    noun = (binding.id or "").partition(".")[0]
+    if not noun or noun in _LEFT_OUT or binding.action == "palette":
+        return ""
+    verb = binding.tooltip or binding.description
+    return f"{noun}: {verb[0].lower()}{verb[1:]}"
+
+
+class Palette(ModalScreen[Command]):
+    """Gives what was chosen. What looks like an id is one more command."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", "back", id="palette.back"),
-        Binding("down", "move(1)", "next", show=False, id="palette.next"),
-        Binding("up", "move(-1)", "previous", show=False, id="palette.previous"),
-    ]
+        Binding("escape", "dismiss", "back", id="palette.back", tooltip="Leave it"),
+        Binding("down", "move(1)", "next", show=False, id="palette.next", tooltip="The next"),
+        Binding("up", "move(-1)", "previous", show=False, id="palette.previous",
+                tooltip="The one before"),
+    ]  # fmt: skip
 
     def __init__(self, context: Context, found: list[Command]) -> None:
         super().__init__()
@@ -58,9 +90,10 @@ class Palette(ModalScreen[ActiveBinding]):
         self._table: Table[Command] = Table(
             [
                 Column("name", "ACTION", 30, lambda one: Cell(one.name), flex=True),
+                Column("page", "SCREEN", 11, lambda one: Cell(one.page, Tone.MUTED), rank=1),
                 Column("key", "KEY", 10, lambda one: Cell(one.key, Tone.ACCENT)),
             ],
-            identify=lambda command: command.name,
+            identify=lambda command: f"{command.page} {command.name}",
             empty="nothing by that name",
             glyphs=context.glyphs,
             led=True,
@@ -69,21 +102,23 @@ class Palette(ModalScreen[ActiveBinding]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="high"):
-            yield Input(placeholder="type what you want to do", id="wanted")
+            yield Input(placeholder="type what you want to do, or an id", id="wanted")
             yield self._table
 
     def on_mount(self) -> None:
         self._table.show(self._commands)
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        words = event.value.lower().split()
+        typed = event.value.strip()
+        words = typed.lower().split()
         found = [one for one in self._commands if all(word in one.name.lower() for word in words)]
+        if _ID.fullmatch(typed) and any(character.isdigit() for character in typed):
+            found.append(Command(f"evaluation: go to {typed}", "", f"app.open({typed!r})"))
         self._table.show(found)
         self._table.action_top()
 
     def on_input_submitted(self) -> None:
-        chosen = self._table.current
-        self.dismiss(None if chosen is None else chosen.active)
+        self.dismiss(self._table.current)
 
     def action_move(self, by: int) -> None:
         self._table.action_move(by)

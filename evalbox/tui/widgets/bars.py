@@ -20,17 +20,34 @@ from evalbox.tui.wording import level
 _SPARK = 12
 
 
-def top(context: Context, pages: Sequence[str], current: str, width: int) -> Sequence[Line]:
-    """The name, the screens by their digits, and how the box stands."""
-    left: list[Span] = [(" evalbox ", Tone.ACCENT)]
+def top(
+    context: Context, pages: Sequence[str], current: str, width: int, *, frozen: bool = False
+) -> Sequence[Line]:
+    """The name, the screens by their digits, and how the box stands.
+
+    Where room is short first the machine goes, then the names of other screens. ``frozen``: what is
+    shown stands still.
+    """
+    machine = [*_machine(context), (" ", Tone.TEXT)]
+    left = _pages(pages, current, named=True)
+    if measure(left) > width:
+        left = _pages(pages, current, named=False)
+    for right in (machine, machine[-3:]):
+        if measure(left) + measure(right) < width:
+            break
+    else:
+        right = []
+    return [ends(left, right, width), _line_of_counts(context, width, frozen=frozen)]
+
+
+def _pages(pages: Sequence[str], current: str, *, named: bool) -> list[Span]:
+    line: list[Span] = [(" evalbox ", Tone.ACCENT)]
     for number, page in enumerate(pages, start=1):
         here = page == current
-        left.append((f" {number}", Tone.ACCENT if here else Tone.FAINT))
-        left.append((f" {page} ", Tone.STRONG if here else Tone.MUTED))
-    machine = [*_machine(context), (" ", Tone.TEXT)]
-    if measure(left) + measure(machine) >= width:
-        machine = machine[-3:]
-    return [ends(left, machine, width), _line_of_counts(context, width)]
+        line.append((f" {number}", Tone.ACCENT if here else Tone.FAINT))
+        if here or named:
+            line.append((f" {page} ", Tone.STRONG if here else Tone.MUTED))
+    return line
 
 
 def _machine(context: Context) -> list[Span]:
@@ -56,7 +73,7 @@ _COUNTED = (
 )
 
 
-def _line_of_counts(context: Context, width: int) -> Line:
+def _line_of_counts(context: Context, width: int, *, frozen: bool) -> Line:
     standing, dot = context.standing, f" {context.glyphs.dot} "
     queue = standing.queue
     if standing.trouble:
@@ -70,6 +87,8 @@ def _line_of_counts(context: Context, width: int) -> Line:
     for state, word, tone in _COUNTED:
         if number := queue.states.get(state, 0):
             line += [(dot, Tone.FAINT), (f"{number:,}", tone), (f" {word}", Tone.MUTED)]
+    if frozen:
+        line += [(dot, Tone.FAINT), ("display paused", Tone.WARN)]
     return ends(line, _told(context, width - measure(line) - 2), width)
 
 
