@@ -12,9 +12,11 @@ import pytest
 from textual.pilot import Pilot
 
 from evalbox.config.settings import Settings
+from evalbox.domain.clock import Clock
 from evalbox.domain.evaluation import EvaluationSpec
 from evalbox.domain.state import State
 from evalbox.engines.fake import FakeEngine
+from evalbox.service.box import Box
 from evalbox.service.local import LocalBox
 from evalbox.tui.app import MissionControl
 from evalbox.tui.environment import Options
@@ -62,9 +64,13 @@ async def in_state(box: LocalBox, evaluation_id: str, *states: State) -> None:
 
 @asynccontextmanager
 async def control(
-    box: LocalBox, *, size: tuple[int, int] = (120, 36), **options: Any
+    box: Box,
+    *,
+    size: tuple[int, int] = (120, 36),
+    clock: Clock | None = None,
+    **options: Any,
 ) -> AsyncIterator[tuple[MissionControl, Pilot[Any]]]:
-    app = MissionControl(box, Options(interval=0.05, **options))
+    app = MissionControl(box, Options(interval=0.05, **options), clock=clock)
     async with app.run_test(size=size, notifications=True) as pilot:
         await until(lambda: app.context.standing.version > 0)
         await until(lambda: app.keeper.loaded)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from evalbox.errors import NotFound
+from evalbox.errors import EvalboxError, NotFound
 from evalbox.service.box import Box
 
 #: Seconds after which an answer is asked for anew, and so many times what a round of asking took.
 _OLD, _RATIO = 2.0, 10.0
+#: Seconds before a question that failed is asked again.
+_AGAIN = 5.0
 
 
 class Reasons:
@@ -20,6 +22,7 @@ class Reasons:
         self._told: dict[str, tuple[str, float]] = {}
         self._wanted: Sequence[str] = ()
         self._next = 0.0
+        self._quiet_until = 0.0
 
     def get(self, evaluation_id: str) -> str:
         """In words; empty as long as it has not been told."""
@@ -31,11 +34,21 @@ class Reasons:
         What has not been told yet is asked for at once, what is old when that is cheap.
         """
         self._wanted = wanted
+        if now < self._quiet_until:
+            return False
         return any(one not in self._told for one in wanted) or (bool(wanted) and now >= self._next)
 
     async def ask(self) -> None:
-        """About each in its turn, those first that nothing is known of."""
-        began = time.monotonic()
+        """About each in its turn, those first that nothing is known of.
+
+        What fails is tried again later: that the box does not answer is told elsewhere.
+        """
+        try:
+            await self._ask(time.monotonic())
+        except EvalboxError:
+            self._quiet_until = time.monotonic() + _AGAIN
+
+    async def _ask(self, began: float) -> None:
         wanted = sorted(self._wanted, key=lambda one: self._told.get(one, ("", 0.0))[1])
         for one in wanted:
             text, at = self._told.get(one, ("", 0.0))

@@ -99,10 +99,10 @@ class BatchesScreen(TablePage[Batch]):
             return lambda: any(tells(one) for one in self.view.every)
 
         return [
-            Column("name", "BATCH", 14, lambda one: Cell(one.name, Tone.STRONG), flex=True,
+            Column("name", "BATCH", 12, lambda one: Cell(one.name, Tone.STRONG), flex=True,
                    sort=lambda one: one.name),
             Column("progress", "PROGRESS", _BAR,
-                   lambda one: batch_facts.progress(one, _BAR, glyphs), rank=5,
+                   lambda one: batch_facts.progress(one, _BAR, glyphs), rank=3,
                    sort=lambda one: one.ended / max(1, one.total), falling=True),
             Column("done", "DONE", 9, lambda one: Cell(f"{one.ended:,}/{one.total:,}"),
                    right=True, rank=1, sort=lambda one: one.total, falling=True),
