@@ -11,7 +11,7 @@ from random import Random
 
 from evalbox.config.settings import Settings
 from evalbox.demo.clock import HurryingClock
-from evalbox.demo.play import Play
+from evalbox.demo.play import IMAGE, Play
 from evalbox.domain.clock import SystemClock
 from evalbox.engines.fake import FakeEngine
 from evalbox.service.local import LocalBox
@@ -47,6 +47,7 @@ async def demo_box(
         memory_overcommit=10_000.0,
     )
     engine = FakeEngine(clock=clock, sleep=clock.sleep)
+    await engine.images.pull(IMAGE, lambda _: None)
     box = await LocalBox.open(settings, work=True, clock=clock, engines=[engine])
     # Nothing depends on its being hard to guess.
     random = Random(seed)  # noqa: S311

@@ -24,7 +24,7 @@ class Tally:
     last: float = 0.0
 
 
-def tallies(rows: Iterable[Row], key: Callable[[Row], str]) -> list[Tally]:
+def tallies(rows: Iterable[Row], key: Callable[[Row], str]) -> dict[str, Tally]:
     """One for each key. ``rows`` are newest first."""
     found: dict[str, Tally] = {}
     for row in rows:
@@ -39,4 +39,4 @@ def tallies(rows: Iterable[Row], key: Callable[[Row], str]) -> list[Tally]:
                 tally.passed += 1
             else:
                 tally.failed += 1
-    return list(found.values())
+    return found

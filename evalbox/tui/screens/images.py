@@ -14,7 +14,7 @@ from evalbox.domain.quantity import format_size
 from evalbox.errors import EvalboxError
 from evalbox.tui import wording
 from evalbox.tui.context import Context
-from evalbox.tui.model.derived import Derived
+from evalbox.tui.model.derived import Made
 from evalbox.tui.model.few import Few
 from evalbox.tui.model.tally import Tally, tallies
 from evalbox.tui.screens.choice import confirm
@@ -54,10 +54,9 @@ class ImagesScreen(TablePage[Image]):
         super().__init__(context)
         self.found: Few[Image] = Few()
         self.view = self.found
-        self.uses: Derived[Tally] = Derived(
-            context.book, lambda rows: tallies(rows, lambda row: row.image)
+        self.uses: Made[Mapping[str, Tally]] = Made(
+            context.book, lambda rows: tallies(rows, lambda row: row.image), {}
         )
-        self._used: Mapping[str, Tally] = {}
         self._due = 0.0
         self._looked = False
         self._trouble = ""
@@ -97,7 +96,7 @@ class ImagesScreen(TablePage[Image]):
         """Of all evaluations that name it by any of its names."""
         total = Tally(row.id)
         for name in _references(row):
-            if (one := self._used.get(name)) is not None:
+            if (one := self.uses.value.get(name)) is not None:
                 total.count += one.count
                 total.active += one.active
         return total
@@ -123,7 +122,6 @@ class ImagesScreen(TablePage[Image]):
 
     async def _count(self) -> None:
         await self.uses.renew()
-        self._used = {one.key: one for one in self.uses.every}
         self.table.look()
 
     async def _look_at_images(self) -> None:
