@@ -31,6 +31,8 @@ from evalbox.tui.screens.page import PAGES, Page, page_class
 from evalbox.tui.screens.palette import Command, Palette, commands, elsewhere
 from evalbox.tui.wording import count
 
+#: Seconds after the first screen has been seen.
+_LATER = 2.0
 _KEYS = {"escape": "esc", "delete": "del", "pageup": "pgup", "pagedown": "pgdn"}
 
 
@@ -107,6 +109,7 @@ class MissionControl(App[Ending]):
         self.switch_mode(PAGES[0])
         self.run_worker(self.keeper.run, name="keeper", group="keeper")  # type: ignore[arg-type]
         self.set_interval(self.context.options.interval, self._look)
+        self.set_timer(_LATER, partial(self.run_worker, _load_pages, name="pages", thread=True))
         if self.context.options.keymap:
             self.call_after_refresh(self.run_worker, self._check_keys, name="keymap")
 
@@ -168,8 +171,8 @@ class MissionControl(App[Ending]):
         screen = self.screen
         if isinstance(screen, Page):
             found = commands(screen, self.get_key_display)
-            found += elsewhere(screen, self.get_key_display, found)
-            self.push_screen(Palette(self.context, found), self._do)
+            more = partial(elsewhere, screen, self.get_key_display, found)
+            self.push_screen(Palette(self.context, found, more), self._do)
 
     def _do(self, command: Command | None) -> None:
         if command is not None:
@@ -234,6 +237,12 @@ class MissionControl(App[Ending]):
 
     def get_default_screen(self) -> Screen[None]:
         return Screen(id="blank")
+
+
+def _load_pages() -> None:
+    """So that going to one for the first time is not felt."""
+    for name in PAGES:
+        page_class(name)
 
 
 def _page(name: str, context: Context) -> Page:

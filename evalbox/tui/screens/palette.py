@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -84,9 +85,13 @@ class Palette(ModalScreen[Command]):
                 tooltip="The one before"),
     ]  # fmt: skip
 
-    def __init__(self, context: Context, found: list[Command]) -> None:
+    def __init__(
+        self, context: Context, found: list[Command], more: Callable[[], list[Command]]
+    ) -> None:
+        """``more`` is called in a thread, since other screens have to be loaded for it."""
         super().__init__()
         self._commands = found
+        self._more = more
         self._table: Table[Command] = Table(
             [
                 Column("name", "ACTION", 30, lambda one: Cell(one.name), flex=True),
@@ -106,16 +111,24 @@ class Palette(ModalScreen[Command]):
             yield self._table
 
     def on_mount(self) -> None:
-        self._table.show(self._commands)
+        self._find()
+        self.run_worker(self._load, name="palette")  # type: ignore[arg-type]
 
-    def on_input_changed(self, event: Input.Changed) -> None:
-        typed = event.value.strip()
+    async def _load(self) -> None:
+        self._commands = [*self._commands, *await asyncio.to_thread(self._more)]
+        self._find()
+
+    def on_input_changed(self) -> None:
+        self._find()
+        self._table.action_top()
+
+    def _find(self) -> None:
+        typed = self.query_one(Input).value.strip()
         words = typed.lower().split()
         found = [one for one in self._commands if all(word in one.name.lower() for word in words)]
         if _ID.fullmatch(typed) and any(character.isdigit() for character in typed):
             found.append(Command(f"evaluation: go to {typed}", "", f"app.open({typed!r})"))
         self._table.show(found)
-        self._table.action_top()
 
     def on_input_submitted(self) -> None:
         self.dismiss(self._table.current)
