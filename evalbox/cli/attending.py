@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from evalbox.cli import status
 from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.session import Session
@@ -13,11 +11,6 @@ from evalbox.domain.sandbox import ExecEnd
 from evalbox.service.interactive import interact, pass_through
 from evalbox.service.sandbox_box import SandboxExec
 from evalbox.service.terminal import Terminal
-
-
-def after_dashes(command: Sequence[str]) -> tuple[str, ...]:
-    """A command line without the ``--`` that may stand before it."""
-    return tuple(command)[1 if command and command[0] == "--" else 0 :]
 
 
 async def attend(

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from evalbox.cli import status
-from evalbox.cli.attending import after_dashes, attend, exit_status
+from evalbox.cli.attending import attend, exit_status
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
@@ -53,9 +53,10 @@ async def sandbox_exec(
 ) -> int:
     """Run a program in a sandbox; exit with its status."""
     session.raw = raw
+    words = tuple(command)[1 if command[0] == "--" else 0 :]
     limit = DEFAULT_EXEC_TIMEOUT if timeout is None else parse_duration(timeout, field="--timeout")
     spec = ExecSpec(
-        command=after_dashes(command),
+        command=words,
         workdir=workdir or "",
         env=environment(env, ()),
         user=user,

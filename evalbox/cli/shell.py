@@ -7,21 +7,17 @@ from collections.abc import Sequence
 import click
 
 from evalbox.cli import status
-from evalbox.cli.attending import after_dashes, attend
+from evalbox.cli.attending import attend
 from evalbox.cli.command import Command, with_session
+from evalbox.cli.options import id_argument
 from evalbox.cli.session import Session
 from evalbox.service.interactive import shell_spec
 from evalbox.service.terminal import Terminal
 
 
-@click.command(
-    "shell",
-    cls=Command,
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-    epilog=status.HELP,
-)
-@click.argument("reference", metavar="ID")
-@click.argument("command", metavar="[COMMAND...]", nargs=-1, type=click.UNPROCESSED)
+@click.command("shell", cls=Command, epilog=status.HELP)
+@id_argument()
+@click.argument("command", metavar="[-- COMMAND...]", nargs=-1, type=click.UNPROCESSED)
 @click.option("--workdir", "-w", metavar="PATH", help="Where it starts.")
 @click.option("--user", "-u", help="UID[:GID], or names that the sandbox knows.")
 @with_session
@@ -39,7 +35,7 @@ async def shell_command(
     the job, and the job does not end with it.
     """
     terminal = Terminal.of_this_process()
-    spec = shell_spec(terminal, after_dashes(command), workdir=workdir or "", user=user)
+    spec = shell_spec(terminal, command, workdir=workdir or "", user=user)
     async with session.box() as box:
         running = await box.shell(await box.resolve(reference), spec)
         return await attend(session, running, terminal, stdin=True)
