@@ -33,10 +33,7 @@ async def save(
             temporary.replace(place)
             temporary = None
         else:
-            # Unlike a rename, a link does not replace what came meanwhile.
-            os.link(temporary, place)
-    except FileExistsError:
-        raise Conflict(f"{place}: is there already", hint="choose another name") from None
+            _link(temporary, place)
     except OSError as error:
         raise StoreReadOnly(
             f"{place}: cannot be written: {(error.strerror or str(error)).lower()}",
@@ -46,6 +43,14 @@ async def save(
         if temporary is not None:
             temporary.unlink(missing_ok=True)
     return size
+
+
+def _link(temporary: Path, place: Path) -> None:
+    """Unlike a rename, it does not replace what came meanwhile."""
+    try:
+        os.link(temporary, place)
+    except FileExistsError:
+        raise Conflict(f"{place}: is there already", hint="choose another name") from None
 
 
 def _umask() -> int:
