@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
+from evalbox.domain.building import ImageBuild
 from evalbox.domain.ids import short
 from evalbox.domain.limits import Limits
 from evalbox.domain.outcome import Outcome
@@ -56,7 +57,8 @@ class EvaluationSpec:
     sandbox resolves. ``idempotency_key``: a second submission with the same key gives the first
     one's evaluation. ``trace`` is the W3C traceparent of what asked for it, if that is traced; it
     makes no difference to what is asked for. ``score`` is the path, absolute or beneath
-    ``workdir``, of the file that holds the score at the end.
+    ``workdir``, of the file that holds the score at the end. With a ``build``, ``image`` is what
+    the image is built upon. ``capabilities`` are those of ``CAPABILITIES`` that root keeps.
     """
 
     name: str
@@ -80,6 +82,8 @@ class EvaluationSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     idempotency_key: str | None = None
     score: str | None = None
+    build: ImageBuild | None = None
+    capabilities: tuple[str, ...] = ()
     trace: str = field(default="", compare=False)
 
 

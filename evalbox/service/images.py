@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
+from evalbox.domain.building import Built, ImageBuild
 from evalbox.domain.image import Image
 
 __all__ = ["Image", "Images", "Progress"]
@@ -29,6 +31,21 @@ class Images(Protocol):
         self, progress: Progress, *, force: bool = False, mirror: str = ...
     ) -> Image:
         """The base image, made where it is missing or old. Raises ``ImageBuildError``."""
+        ...
+
+    async def prepare(
+        self,
+        build: ImageBuild,
+        progress: Progress,
+        *,
+        base: str,
+        engine: str = "",
+        env: Mapping[str, str] = MappingProxyType({}),
+    ) -> Built:
+        """The image that ``build`` makes upon ``base``: made once, however many ask.
+
+        What the build prints is told as it comes, from its beginning. Raises ``ImageBuildError``.
+        """
         ...
 
     async def load(self, archive: Path) -> Sequence[Image]:

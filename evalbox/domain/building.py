@@ -1,0 +1,53 @@
+"""Images that are made upon others, by a program that runs in a sandbox."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from evalbox.domain.evaluation import InputFile
+
+HOUR = 3600.0
+
+#: What root of a sandbox may be allowed, in Linux's names without ``CAP_``. None of it leads out.
+CAPABILITIES = frozenset(
+    {"CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETPCAP", "SETUID"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageBuild:
+    """How an image is made: ``files`` are put in, ``command`` is run, and what is there is kept.
+
+    It is run by root, with the internet, for at most ``timeout`` seconds. What the file
+    ``description`` holds afterwards, of JSON, is told of the image; empty for none.
+    """
+
+    files: tuple[InputFile, ...]
+    command: tuple[str, ...]
+    timeout: float = HOUR
+    description: str = ""
+
+    def key(self, base: str) -> str:
+        """The same for what makes the same image upon the one with the id ``base``."""
+        files = sorted((one.path, one.blob, one.mode) for one in self.files)
+        told = json.dumps([base, files, self.command, self.description])
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """An image that was made. ``description`` is JSON; ``cached``: it was there already.
+
+    ``seconds`` is what making it took, and ``created_at`` when that was, since 1970.
+    """
+
+    image: str
+    key: str
+    description: str = ""
+    cached: bool = False
+    seconds: float = 0.0
+    created_at: float = 0.0
