@@ -6,6 +6,7 @@ The same in embedded and remote use; what is asked for and what comes back are t
 
 from __future__ import annotations
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.batch import Batch
 from evalbox.domain.evaluation import Evaluation, Network, Priority
 from evalbox.domain.event import Event
@@ -27,6 +28,7 @@ from evalbox.sdk.result import Result
 from evalbox.sdk.sandbox import Program, Sandbox
 
 __all__ = [
+    "Activity",
     "ArtifactRecord",
     "AsyncBox",
     "AsyncHandle",

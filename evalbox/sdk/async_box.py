@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from evalbox.config.settings import load
+from evalbox.domain.activity import Activity
 from evalbox.domain.batch import Batch
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.event import Event
@@ -223,6 +224,10 @@ class AsyncBox:
     async def resize(self, slots: int) -> None:
         """How many evaluations run at once."""
         await self.service.set_slots(slots)
+
+    async def activity(self) -> Sequence[Activity]:
+        """What runs, at this moment: what each attempt is at, and what it uses."""
+        return await self.service.activity()
 
     async def host(self) -> HostReport:
         """The machine of the box, and how much of it is in use."""

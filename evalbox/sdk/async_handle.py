@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Unpack
 
-from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.records import OutputPiece
+from evalbox.domain.sandbox import DEFAULT_COLLECTED, ExecReport
+from evalbox.requests import values
+from evalbox.sdk.async_sandbox import ExecOptions, exec_spec
 from evalbox.sdk.result import Result
 from evalbox.service.box import Box as ServiceBox
+from evalbox.service.collecting import collect
+from evalbox.service.sandbox_box import SandboxExec
 
 _STDOUT = 1
 
@@ -56,6 +63,38 @@ class AsyncHandle:
     async def remove(self) -> None:
         """Removes it with all its files, when it has ended."""
         await self._box.remove([self.id])
+
+    async def prioritize(self, priority: Priority | str) -> Evaluation:
+        """Puts it elsewhere in the line, while it is queued."""
+        (self.evaluation,) = await self._box.prioritize([self.id], values.priority(priority))
+        return self.evaluation
+
+    async def exec(
+        self,
+        command: str | Sequence[str],
+        *,
+        stdin: str | bytes = b"",
+        limit: int = DEFAULT_COLLECTED,
+        **options: Unpack[ExecOptions],
+    ) -> ExecReport:
+        """Runs a program beside the job, in its sandbox, to its end: as ``AsyncSandbox.exec``.
+
+        Raises ``InvalidTransition`` where the job does not run.
+        """
+        data = stdin.encode() if isinstance(stdin, str) else stdin
+        running = await self._box.shell(self.id, exec_spec(command, options, stdin=bool(data)))
+        return await collect(running, data, limit)
+
+    @asynccontextmanager
+    async def shell(
+        self, command: str | Sequence[str], *, stdin: bool = True, **options: Unpack[ExecOptions]
+    ) -> AsyncIterator[SandboxExec]:
+        """A program beside the job for the length of a block, to be talked to."""
+        running = await self._box.shell(self.id, exec_spec(command, options, stdin=stdin))
+        try:
+            yield running
+        finally:
+            await running.close()
 
     async def explain(self) -> str:
         """In words, why it waits, or how it stands."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar, Unpack
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.batch import Batch
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.event import Event
@@ -197,6 +198,10 @@ class Box:
     def resize(self, slots: int) -> None:
         """How many evaluations run at once."""
         self._thread.call(self._box.resize(slots))
+
+    def activity(self) -> Sequence[Activity]:
+        """What runs, at this moment: what each attempt is at, and what it uses."""
+        return self._thread.call(self._box.activity())
 
     def host(self) -> HostReport:
         """The machine of the box, and how much of it is in use."""

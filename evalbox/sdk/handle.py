@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Unpack
 
-from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.records import OutputPiece
+from evalbox.domain.sandbox import DEFAULT_COLLECTED, ExecReport
 from evalbox.sdk.async_handle import AsyncHandle
+from evalbox.sdk.async_sandbox import ExecOptions
 from evalbox.sdk.result import Result
+from evalbox.sdk.sandbox import Program
 from evalbox.sdk.thread import LoopThread
 
 
@@ -54,6 +59,33 @@ class Handle:
     def remove(self) -> None:
         """Removes it with all its files, when it has ended."""
         self._thread.call(self._handle.remove())
+
+    def prioritize(self, priority: Priority | str) -> Evaluation:
+        """Puts it elsewhere in the line, while it is queued."""
+        return self._thread.call(self._handle.prioritize(priority))
+
+    def exec(
+        self,
+        command: str | Sequence[str],
+        *,
+        stdin: str | bytes = b"",
+        limit: int = DEFAULT_COLLECTED,
+        **options: Unpack[ExecOptions],
+    ) -> ExecReport:
+        """Runs a program beside the job, in its sandbox, to its end: as ``Sandbox.exec``.
+
+        Raises ``InvalidTransition`` where the job does not run.
+        """
+        return self._thread.call(self._handle.exec(command, stdin=stdin, limit=limit, **options))
+
+    @contextmanager
+    def shell(
+        self, command: str | Sequence[str], *, stdin: bool = True, **options: Unpack[ExecOptions]
+    ) -> Iterator[Program]:
+        """A program beside the job for the length of a block, to be talked to."""
+        started = self._handle.shell(command, stdin=stdin, **options)
+        with self._thread.entered(started) as running:
+            yield Program(running, self._thread)
 
     def explain(self) -> str:
         """In words, why it waits, or how it stands."""

@@ -15,6 +15,7 @@ from api_support import served
 
 from evalbox import AsyncBox, Box
 from evalbox.domain.access import Scope
+from evalbox.domain.evaluation import Priority
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.score import Score, ScoreCheck, ScoreKind
 from evalbox.domain.state import State
@@ -23,7 +24,9 @@ from evalbox.errors import (
     Conflict,
     EvaluationNotFound,
     FileMissing,
+    Forbidden,
     InvalidInput,
+    InvalidTransition,
     SandboxNotFound,
     ServiceUnreachable,
     Unauthenticated,
@@ -120,6 +123,32 @@ async def test_a_handle_follows_what_it_stands_for(how: dict[str, Any]) -> None:
         await endless.remove()
         with pytest.raises(EvaluationNotFound):
             await endless.refresh()
+
+
+async def test_a_job_is_looked_into_while_it_runs(how: dict[str, Any]) -> None:
+    async with AsyncBox(**how) as box:
+        handle = await box.submit(command=["sh", "-c", "echo job >file; sleep 600"])
+        while [one.phase for one in await box.activity()] != ["running"]:
+            await asyncio.sleep(0.01)
+        if "url" in how:
+            # The key may submit, which is not enough for this.
+            with pytest.raises(Forbidden):
+                await handle.exec("true")
+            await handle.cancel()
+            return
+        report = await handle.exec("until [ -s file ]; do :; done; cat file -; exit 3", stdin="in")
+        assert (report.stdout, report.end.exit_code) == (b"job\nin", 3)
+        async with handle.shell("read line; echo got $line") as shell:
+            await shell.write(b"this\n")
+            assert [piece.data async for piece in shell.output()] == [b"got this\n"]
+        await handle.cancel()
+        assert (await handle.result()).stdout == b""
+        with pytest.raises(InvalidTransition):
+            await handle.exec("true")
+        later = await box.submit(command=["true"], delay="1h")
+        assert (await later.prioritize("high")).spec.priority is Priority.HIGH
+        with pytest.raises(InvalidInput):
+            await later.prioritize("urgent")
 
 
 async def test_many_come_as_they_end(how: dict[str, Any]) -> None:
@@ -281,6 +310,21 @@ def test_without_asyncio(box: Box) -> None:
     box.resize(3)
     assert box.queue().slots == 3
     assert box.host().slots == 3
+
+
+def test_a_job_is_looked_into_without_asyncio(box: Box) -> None:
+    handle = box.submit(command=["sleep", "600"])
+    while [one.phase for one in box.activity()] != ["running"]:
+        time.sleep(0.01)
+    assert handle.exec(["echo", "beside"]).stdout == b"beside\n"
+    with handle.shell("cat") as shell:
+        shell.write(b"x")
+        shell.close_stdin()
+        assert b"".join(piece.data for piece in shell.output()) == b"x"
+        assert shell.wait().exit_code == 0
+    handle.cancel()
+    later = box.submit(command=["true"], delay="1h")
+    assert later.prioritize("low").spec.priority is Priority.LOW
 
 
 def test_a_sandbox_without_asyncio(box: Box) -> None:
