@@ -78,8 +78,6 @@ _TONES = {
     "queue.released": Tone.GOOD,
     "queue.paused": Tone.WARN,
     "queue.resumed": Tone.GOOD,
-    "engine.shut": Tone.BAD,
-    "engine.opened": Tone.GOOD,
 }
 
 

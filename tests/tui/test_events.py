@@ -12,6 +12,7 @@ from textual.pilot import Pilot
 from evalbox.domain.audit import AuditEntry, AuditReport
 from evalbox.domain.event import Event
 from evalbox.domain.state import State
+from evalbox.engines.fake import FakeEngine
 from evalbox.errors import Forbidden
 from evalbox.service.audit import LocalAudit
 from evalbox.service.local import LocalBox
@@ -102,10 +103,23 @@ async def test_the_audit_log_is_verified(box: LocalBox, monkeypatch: pytest.Monk
         await shows(app, "its content was changed")
 
 
+async def test_an_engine_that_goes_down_is_told_of(box: LocalBox) -> None:
+    engine = box._engine("fake")
+    assert isinstance(engine, FakeEngine)
+    async with control(box, size=(140, 30)) as (app, pilot):
+        await press(pilot, EVENTS, "t")
+        engine.down = True
+        await submit(box, spec("one"))
+        await shows(app, "queue.holding")
+        await shows(app, "holding: fake: ")
+        engine.down = False
+        await shows(app, "queue.released")
+
+
 async def test_what_users_call_things_is_text(box: LocalBox) -> None:
     (one,) = await submit(box, spec(HOSTILE, batch="b" * 100))
     await in_state(box, one, State.COMPLETED)
-    async with control(box, size=(80, 24)) as (app, pilot):
+    async with control(box, size=(130, 24)) as (app, pilot):
         await press(pilot, EVENTS)
         await shows(app, "[red]evil")
         await press(pilot, "d")
