@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import zip_longest
 
 from evalbox.domain.inert import inert_line
 from evalbox.domain.outcome import Outcome
@@ -19,8 +20,10 @@ _ESCAPES = re.compile(
 )
 #: Of an exception in a group it stands behind lines that are drawn.
 _TRACEBACK = re.compile(r"([\s|+]*)(Exception Group )?Traceback \(most recent call last\):$")
-#: "ValueError: ...", "Uncaught TypeError [CODE]: ...", "java.io.IOException: ...".
-_NAMED = re.compile(r"(Uncaught )?[\w.$:]*(Error|Exception)( \[\w+\])?(:|$)")
+#: "ValueError: ...", "Uncaught TypeError [CODE]: ...", "java.io.IOException: ...", "E   KeyError".
+_NAMED = re.compile(r"(E\s+)?(Uncaught )?[\w.$:]*(Error|Exception)( \[\w+\])?(:|$)")
+#: What Rust and C++ say in the line before the one that tells what it is about.
+_ANNOUNCED = re.compile(r"thread .* panicked at .*:$|terminate called after throwing ")
 _WORDS = re.compile(
     r"\b\w*error\b|\bpanic|\bfatal|exception|not found|no such|\bcannot\b|\bcan't\b|denied"
     r"|\bfailed\b|\bfailure\b|\babort|segmentation fault|terminate called|out of memory",
@@ -84,11 +87,13 @@ def _traceback(lines: Sequence[str]) -> str:
 
 
 def _first(lines: Sequence[str]) -> str:
-    named = next((line for line in lines if _NAMED.match(line)), "")
-    if named:
-        return named
-    spoken = (line for line in lines if _WORDS.search(line) and not _HARMLESS.search(line))
-    return next(spoken, "")
+    for line in lines:
+        if match := _NAMED.match(line):
+            return line[match.end(1) :] if match[1] else line
+    for line, after in zip_longest(lines, lines[1:], fillvalue=""):
+        if _WORDS.search(line) and not _HARMLESS.search(line):
+            return after if after and _ANNOUNCED.match(line) else line
+    return ""
 
 
 def _short(line: str) -> str:

@@ -59,6 +59,13 @@ _JAVA = """Exception in thread "main" java.lang.IllegalStateException: no luck
 """
 _RUST = "thread 'main' panicked at src/main.rs:2:5:\nindex out of bounds\nnote: run with ...\n"
 _CXX = "terminate called after throwing an instance of 'std::runtime_error'\n  what():  boom\n"
+_PYTEST = """=================== FAILURES ===================
+    def test_one():
+>       assert 1 == 2
+E       AssertionError: assert 1 == 2
+
+test_one.py:2: AssertionError
+"""
 _COLOURED = (
     "\x1b[1;31mTraceback (most recent call last):\x1b[0m\n  File x\n\x1b[31mKeyError\x1b[0m: 1"
 )
@@ -77,8 +84,10 @@ _COLOURED = (
         (_NODE, "Error: boom"),
         (_GO, "panic: runtime error: index out of range [5] with length 3"),
         (_JAVA, 'Exception in thread "main" java.lang.IllegalStateException: no luck'),
-        (_RUST, "thread 'main' panicked at src/main.rs:2:5:"),
-        (_CXX, "terminate called after throwing an instance of 'std::runtime_error'"),
+        (_RUST, "index out of bounds"),
+        (_RUST.splitlines()[0], "thread 'main' panicked at src/main.rs:2:5:"),
+        (_CXX, "what():  boom"),
+        (_PYTEST, "AssertionError: assert 1 == 2"),
         ("Uncaught TypeError [ERR_X]: no\n", "Uncaught TypeError [ERR_X]: no"),
         ("java.io.IOException: gone\n", "java.io.IOException: gone"),
         ("loading\n/bin/sh: 1: foo: not found\n", "/bin/sh: 1: foo: not found"),
