@@ -92,6 +92,8 @@ class CodeEditor(TextArea):
             for one in line
         )
 
+    # Textual calls the handlers of the classes above, too, unless that is prevented.
+
     async def _on_key(self, event: events.Key) -> None:
         if event.key == "enter":
             event.stop()
@@ -102,15 +104,11 @@ class CodeEditor(TextArea):
             if before.rstrip().endswith((":", "{", "(", "[")):
                 indent += " " * _INDENT
             self._replace_via_keyboard(f"\n{indent}", *self.selection)
-        else:
-            await super()._on_key(event)
 
     async def _on_paste(self, event: events.Paste) -> None:
         if too_long(self.text + event.text):
             event.prevent_default()
             self.post_message(self.TooLong())
-            return
-        await super()._on_paste(event)
 
 
 def _theme(name: str, palette: Palette) -> TextAreaTheme:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import PurePath
 
 from textual.app import ComposeResult
 from textual.containers import Vertical, VerticalScroll
@@ -17,9 +18,9 @@ from evalbox.tui.form.draft import LANGUAGES, Draft, Mode
 from evalbox.tui.form.entry import Entry, Problem, headed
 from evalbox.tui.form.fields import GROUPS, Field, Kind
 from evalbox.tui.glyphs import Glyphs
-from evalbox.tui.text import steady
+from evalbox.tui.text import fit, steady
 from evalbox.tui.theme import Tone
-from evalbox.tui.widgets.picture import Line, Picture, ends
+from evalbox.tui.widgets.picture import Line, Picture, Span, ends, measure
 
 _UNCONFINED = "confines nothing: the program runs as the user who runs the box, on its machine"
 _LANGUAGE_HINT = "choose one above, or start it with a #! line"
@@ -174,15 +175,16 @@ class Sheet(Widget):
 
     def _origin(self, width: int) -> list[Line]:
         draft = self.draft
-        if not draft.path:
-            name = "a new script"
-        elif draft.mode is Mode.FILE or draft.text == draft.opened:
-            name = draft.path
-        else:
-            name = f"{draft.path}, changed"
+        name = PurePath(draft.path).name or "a new script"
+        left: list[Span] = [(f" {steady(name)}", Tone.STRONG)]
+        if draft.path and draft.mode is Mode.SCRIPT and draft.text != draft.opened:
+            left.append((", changed", Tone.WARN))
         language = draft.tongue if draft.mode is Mode.SCRIPT else ""
-        left: Line = [(" ", Tone.TEXT), (steady(name), Tone.STRONG)]
-        return [ends(left, [(f"{steady(language)} ", Tone.ACCENT)], width)]
+        right = [(f"  {steady(language)} ", Tone.ACCENT)]
+        if draft.path:
+            room = max(0, width - measure(left) - measure(right) - 2)
+            left.append((f"  {fit(draft.path, room)}", Tone.FAINT))
+        return [ends(left, right, width)]
 
     def _as_it_is(self, _width: int) -> list[Line]:
         words = "is run as it is: it is too long to type on in it, or no plain text"
