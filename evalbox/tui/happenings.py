@@ -17,6 +17,9 @@ from evalbox.tui.wording import STATES, count, outcome_tone
 #: Characters of a value in an entry that is told in one line.
 _MOST = 400
 
+#: Where an actor came in who is on the box's own machine.
+_HERE = ("", "local", "socket")
+
 Data = Mapping[str, Any]
 _Tell = Callable[[Event], str]
 
@@ -52,7 +55,7 @@ def actor_of(entry: Entry) -> str:
     """Who did it, and from where unless that is here; empty for what happened by itself."""
     if isinstance(entry, Event):
         return ""
-    return entry.actor if entry.source in ("local", "") else f"{entry.actor} ({entry.source})"
+    return entry.actor if entry.source in _HERE else f"{entry.actor} ({entry.source})"
 
 
 def tone_of(entry: Entry) -> Tone:
@@ -166,9 +169,14 @@ def outcome_of(entry: Entry) -> tuple[str, Tone]:
 
 def _pairs(data: Data) -> str:
     """Values that nothing else is known of."""
-    return ", ".join(f"{key} {_value(value)}" for key, value in data.items())
+    told = ((key.replace("_", " "), value) for key, value in data.items() if value is not None)
+    return ", ".join(f"{key} {_value(value)}" for key, value in told)
 
 
 def _value(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list) and all(isinstance(one, str) for one in value):
+        value = " and ".join(value)
     text = value if isinstance(value, str) else json.dumps(value, default=str)
     return text[:_MOST]

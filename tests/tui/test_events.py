@@ -18,7 +18,9 @@ from evalbox.service.audit import LocalAudit
 from evalbox.service.local import LocalBox
 from evalbox.tui.happenings import actor_of, evaluation_of, outcome_of, tone_of, words_of
 from evalbox.tui.model import chronicle as chronicle_module
-from evalbox.tui.model.chronicle import Chronicle
+from evalbox.tui.model.chronicle import Chronicle, Entry
+from evalbox.tui.model.query import parse
+from evalbox.tui.model.story import Story
 from evalbox.tui.screens.evaluation import EvaluationScreen
 from evalbox.tui.screens.events import EventsScreen
 from evalbox.tui.screens.whole import Whole
@@ -208,3 +210,34 @@ def test_audit_entries_are_told_in_words() -> None:
     assert outcome_of(refused) == ("image_not_found", Tone.BAD)
     assert actor_of(refused) == "ada"
     assert evaluation_of(refused) is None
+    made = AuditEntry(3, 0.0, "ada", "socket", "key.create", "id", "ok",
+                      detail={"scopes": ["read", "admin"], "expires_at": None, "signing": False},
+                      )  # fmt: skip
+    assert actor_of(made) == "ada"
+    assert words_of(made) == "scopes read and admin, signing no"
+
+
+async def test_a_filter_looks_at_new_entries_only() -> None:
+    looked: list[int] = []
+    names: dict[int, str] = {}
+
+    def named(entry: Entry) -> str:
+        looked.append(entry.seq)
+        return names.get(entry.seq, "")
+
+    story = Story()
+    entries = [Event(seq, float(seq), "evaluation.queued") for seq in range(100)]
+    story.put(entries)
+    story.query = parse("task:fizz", {"task": named}, named)
+    names |= {3: "fizz", 98: "fizz"}
+    assert await story.renew()
+    assert [row.seq for row in story.rows] == [3, 98]
+    looked.clear()
+    # Of this one the name was not known before, and it has just happened.
+    names[97] = "fizz"
+    story.put([*entries, Event(100, 100.0, "evaluation.queued")])
+    assert story.due(0.0)
+    assert await story.renew()
+    assert [row.seq for row in story.rows] == [3, 97, 98]
+    assert len(looked) < 15
+    assert not story.due(0.0)

@@ -85,5 +85,6 @@ class Chronicle:
         """Those that are wanted, in the order of their times."""
         found: list[Entry] = [*(self.events if events else ()), *(self.audit if audit else ())]
         if events and audit:
-            found.sort(key=lambda entry: entry.at)
+            # What was asked for stands before what came of it.
+            found.sort(key=lambda entry: (entry.at, isinstance(entry, Event)))
         return found

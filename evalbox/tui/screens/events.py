@@ -15,7 +15,7 @@ from evalbox.domain.ids import short
 from evalbox.tui import happenings
 from evalbox.tui.context import Context
 from evalbox.tui.model.chronicle import Chronicle, Entry
-from evalbox.tui.model.few import Few
+from evalbox.tui.model.story import Story
 from evalbox.tui.screens.choice import Answer, Choice
 from evalbox.tui.screens.table_page import TablePage
 from evalbox.tui.screens.whole import Whole
@@ -48,7 +48,7 @@ class EventsScreen(TablePage[Entry]):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.chronicle = Chronicle(context.box)
-        self.told: Few[Entry] = Few()
+        self.told = Story()
         self.view = self.told
         self._kind = "all"
         self._paused = False
@@ -61,8 +61,8 @@ class EventsScreen(TablePage[Entry]):
     def identify(self, row: Entry) -> str:
         return happenings.key_of(row)
 
-    def make_view(self) -> Few[Entry]:
-        return Few()
+    def make_view(self) -> Story:
+        return Story()
 
     def make_columns(self) -> Sequence[Column[Entry]]:
         return [
