@@ -77,6 +77,19 @@ async def test_what_is_not_due_comes_last_and_tells_when(box: LocalBox) -> None:
         await shows(app, "in 10m")
 
 
+async def test_what_becomes_due_takes_its_place(box: LocalBox) -> None:
+    await box.pause()
+    await submit(
+        box,
+        spec("soon", not_before=time.time() + 3, priority=Priority.HIGH),
+        spec("normal"),
+    )
+    async with control(box) as (app, pilot):
+        await pilot.press("2")
+        await until(lambda: names(app) == ["normal", "soon"])
+        await until(lambda: names(app) == ["soon", "normal"])
+
+
 async def test_priorities_change_the_order(box: LocalBox) -> None:
     await box.pause()
     ids = await submit(box, spec("a"), spec("b"), spec("c"))

@@ -9,7 +9,7 @@ from evalbox.errors import EvalboxError, NotFound
 from evalbox.service.box import Box
 
 #: Seconds after which an answer is asked for anew, and so many times what a round of asking took.
-_OLD, _RATIO = 2.0, 10.0
+_OLD, _RATIO = 2.0, 20.0
 #: Seconds before a question that failed is asked again.
 _AGAIN = 5.0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -58,6 +59,8 @@ class QueueScreen(Listing):
     }  # fmt: skip
 
     _dead = False
+    #: Seconds since 1970 at which the next of those that are not due yet will be.
+    _true_until = math.inf
 
     def __init__(self, context: Context) -> None:
         self._reasons = Reasons(context.box)
@@ -100,18 +103,25 @@ class QueueScreen(Listing):
     def make_view(self) -> View:
         if self._dead:
             return View(self.context.book, always=lambda row: row.state is State.DEAD)
-        now = self.context.clock.now
-
-        def turn(row: Row) -> tuple[float, int, str]:
-            """As the claim has it: by priority, then age; what is not due yet comes last."""
-            due = row.not_before or 0.0
-            return (due if due > now() else 0.0, row.priority, row.id)
-
         return View(
             self.context.book,
             always=lambda row: row.state is State.QUEUED,
-            order=Order("", turn, live=True),
+            order=self._by_turn(),
         )
+
+    def _by_turn(self) -> Order:
+        """As the claim has it: by priority, then age; what is not due yet comes last."""
+        now = self.context.clock.now()
+        self._true_until = math.inf
+
+        def turn(row: Row) -> tuple[float, int, str]:
+            due = row.not_before or 0.0
+            if due > now:
+                self._true_until = min(self._true_until, due)
+                return (due, row.priority, row.id)
+            return (0.0, row.priority, row.id)
+
+        return Order("", turn)
 
     def noun(self, rows: int) -> str:
         if self._dead:
@@ -121,6 +131,9 @@ class QueueScreen(Listing):
     # --- why it waits ---
 
     def redraw(self) -> None:
+        order = self.view.order
+        if order is not None and not order.name and self.context.clock.now() >= self._true_until:
+            self.view.order = self._by_turn()
         super().redraw()
         if not self._asking and self._reasons.due(self._seen(), time.monotonic()):
             self._asking = True
