@@ -37,7 +37,7 @@ COMMANDS = {
         "logs": ("evalbox.cli.logs", "Print what an evaluation printed."),
         "artifacts": ("evalbox.cli.artifacts", "List or fetch the files that an evaluation left."),
         "explain": ("evalbox.cli.show", "Say why an evaluation waits, or how it stands."),
-        "shell": ("evalbox.cli.shell", "Open a shell beside a job that runs."),
+        "shell": ("evalbox.cli.shell", "Open a shell beside a job that runs, in its sandbox."),
         "events": ("evalbox.cli.events", "Print what happened, in order."),
         "compare": ("evalbox.cli.compare", "Say what differs between two batches or evaluations."),
         "export": ("evalbox.cli.export", "Write evaluations as JSON, CSV or JUnit XML."),

@@ -29,10 +29,10 @@ async def shell_command(
     workdir: str | None,
     user: str | None,
 ) -> int:
-    """Open a shell, or run a command, beside a job that runs, in its sandbox.
+    """Open a shell beside a job that runs, in its sandbox.
 
-    On a terminal it has that terminal, else standard input and output are passed on. It ends with
-    the job, and the job does not end with it.
+    Or run a command there. On a terminal it has that terminal, else standard input and output are
+    passed on. It ends with the job, and the job does not end with it.
     """
     terminal = Terminal.of_this_process()
     spec = shell_spec(terminal, command, workdir=workdir or "", user=user)
