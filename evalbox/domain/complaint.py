@@ -10,6 +10,8 @@ from evalbox.domain.inert import inert_line
 from evalbox.domain.outcome import Outcome
 
 MAX_LINE = 200
+#: Characters of a line that are looked at.
+_LONGEST = 2000
 
 #: What a terminal would obey: sequences of control, and what stands in for other text.
 _ESCAPES = re.compile(
@@ -70,7 +72,7 @@ def _lines(pieces: Sequence[bytes]) -> list[str]:
             del lines[-1:]
         # Of a line that was written over, as a progress bar is, the last state was seen.
         shown = (_ESCAPES.sub("", line).rstrip("\r").rpartition("\r")[2] for line in lines)
-        found += [line.rstrip() for line in shown if line.strip()]
+        found += [line[:_LONGEST].rstrip() for line in shown if line.strip()]
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 
 from evalbox.domain.attempt import Verdict
@@ -68,4 +69,5 @@ class Findings:
             # The verdict holds without it.
             log.warning("output not looked at", error=error.message)
             return ""
-        return complaint(outcome, stderr, stdout)
+        # Many short lines take a while.
+        return await asyncio.to_thread(complaint, outcome, stderr, stdout)

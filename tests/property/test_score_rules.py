@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -69,6 +71,21 @@ def test_wilson_holds_the_rate(passed: int, failed: int, z: float) -> None:
         wider = high - low
         low, high = wilson(10 * passed, 10 * total, z)
         assert high - low <= wider
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "thread  panicked at ", "\x1b]", "\x1b[", "\x1b", "E ", "Error", "a", "a ", "|", "\n",
+        "a\n", "error:0 errors ", "Traceback (most recent call last):\n", "\r", "no errors", "\u202e",
+    ],
+)  # fmt: skip
+def test_a_complaint_is_found_soon(line: str) -> None:
+    size = 64 << 10
+    content = (line * (size // len(line))).encode()
+    began = time.process_time()
+    complaint(Outcome.FAILED, [content, content])
+    assert time.process_time() - began < 2.0
 
 
 @given(st.sampled_from(Outcome), st.lists(st.binary(max_size=400), max_size=2))
