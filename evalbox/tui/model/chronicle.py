@@ -6,6 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
+from operator import attrgetter
 from typing import cast
 
 from evalbox.domain.audit import AuditEntry
@@ -21,6 +22,8 @@ KEPT, PAST = 5_000, 1_000
 _TURN = 100
 #: Seconds between looks at the audit log, and before a feed that broke is tried again.
 _LOOK, _AGAIN = 1.0, 2.0
+
+_at = attrgetter("at")
 
 
 class Chronicle:
@@ -83,8 +86,8 @@ class Chronicle:
 
     def entries(self, *, events: bool, audit: bool) -> list[Entry]:
         """Those that are wanted, in the order of their times."""
-        found: list[Entry] = [*(self.events if events else ()), *(self.audit if audit else ())]
+        # Of the same moment, what was asked for stands before what came of it.
+        found: list[Entry] = [*(self.audit if audit else ()), *(self.events if events else ())]
         if events and audit:
-            # What was asked for stands before what came of it.
-            found.sort(key=lambda entry: (entry.at, isinstance(entry, Event)))
+            found.sort(key=_at)
         return found
