@@ -18,7 +18,7 @@ from evalbox.tui.app import MissionControl
 from evalbox.tui.glyphs import ASCII, BLOCK
 from evalbox.tui.model.row import Row
 from evalbox.tui.model.sheet import STEPS, Tally, sheet
-from evalbox.tui.screens import batch_facts
+from evalbox.tui.screens import batch_columns, batch_facts
 from evalbox.tui.screens.batches import BatchesScreen
 from evalbox.tui.screens.choice import Choice
 from evalbox.tui.screens.prompt import Prompt
@@ -30,15 +30,15 @@ HOSTILE = "[red]x[/red] \u202e rtl \U0001f469\u200d\U0001f469\u200d\U0001f467 "
 
 @given(st.lists(st.integers(0, 10**9), min_size=1, max_size=7), st.integers(7, 60))
 def test_portions_fill_the_bar_and_leave_nothing_out(numbers: list[int], width: int) -> None:
-    sizes = batch_facts.portions(numbers, width)
+    sizes = batch_columns.portions(numbers, width)
     assert sum(sizes) == (width if any(numbers) else 0)
     assert all((size > 0) == (number > 0) for size, number in zip(sizes, numbers, strict=True))
 
 
 def test_portions_are_true() -> None:
-    assert batch_facts.portions([10, 0, 10], 20) == [10, 0, 10]
-    assert batch_facts.portions([999, 1], 10) == [9, 1]
-    assert batch_facts.portions([0, 0], 10) == [0, 0]
+    assert batch_columns.portions([10, 0, 10], 20) == [10, 0, 10]
+    assert batch_columns.portions([999, 1], 10) == [9, 1]
+    assert batch_columns.portions([0, 0], 10) == [0, 0]
 
 
 def batch(**other: object) -> Batch:
@@ -59,17 +59,17 @@ def batch(**other: object) -> Batch:
 
 def test_a_batch_in_words() -> None:
     one = batch()
-    assert batch_facts.pass_rate(one).text == " 73 % [43-90]"
-    assert batch_facts.pace(one, 1600.0).text == "72/h"
-    assert batch_facts.eta(one, 1600.0).text == "6:40"
-    assert batch_facts.retries(one).text == " 25 % 1:40"
-    bar = batch_facts.progress(one, 20, BLOCK)
+    assert batch_columns.pass_rate(one).text == " 73 % [43-90]"
+    assert batch_columns.pace(one, 1600.0).text == "72/h"
+    assert batch_columns.eta(one, 1600.0).text == "6:40"
+    assert batch_columns.retries(one).text == " 25 % 1:40"
+    bar = batch_columns.progress(one, 20, BLOCK)
     assert "".join(text for text, _ in bar.spans) == "████████▓▓▓▓▒▒░░░░░░"
     done = batch(states={State.COMPLETED: 2}, finished_at=1100.0, recent=0)
-    assert batch_facts.eta(done, 9999.0).text == "done"
+    assert batch_columns.eta(done, 9999.0).text == "done"
     nothing = Batch("new", 1000.0, states={State.QUEUED: 2})
-    assert batch_facts.pass_rate(nothing).text == batch_facts.pace(nothing, 1.0).text == ""
-    assert batch_facts.eta(nothing, 1.0).text == batch_facts.retries(nothing).text == ""
+    assert batch_columns.pass_rate(nothing).text == batch_columns.pace(nothing, 1.0).text == ""
+    assert batch_columns.eta(nothing, 1.0).text == batch_columns.retries(nothing).text == ""
 
 
 def row(place: int, task: str, agent: str, state: State, score: Score | None = None) -> Row:
@@ -170,6 +170,14 @@ async def test_the_table_lives(box: LocalBox) -> None:
         await shows(app, "3 evaluations")
         await pilot.press("escape")
         assert page(app)
+        await pilot.press("s")
+        await shows(app, "BATCH↑")
+        await pilot.press("R")
+        await shows(app, "BATCH↓")
+        while page(app).table.sorted_by[0]:
+            await pilot.press("s")
+        await pilot.pause()
+        assert [one.name for one in page(app).table.rows] == ["new", "old"]
         await pilot.press("slash", *"state:run", "enter")
         await until(lambda: totals(app) == {"new": 2})
 

@@ -1,103 +1,21 @@
-"""A batch in bars and words."""
+"""All that is known of a batch, in bars and words."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from evalbox.domain.batch import Batch
-from evalbox.domain.state import ACTIVE, State
 from evalbox.tui import wording
 from evalbox.tui.glyphs import Glyphs, bar, sparkline
 from evalbox.tui.model.sheet import Scores, Sheet, Tally
+from evalbox.tui.screens.batch_columns import counts, pace, rate_tone
 from evalbox.tui.text import fit
 from evalbox.tui.theme import Tone
-from evalbox.tui.widgets.columns import Cell, Parts
 from evalbox.tui.widgets.picture import Line, Span, measure
 
 _LABEL = 10
-#: Beyond so many an hour they are told in thousands.
-_MANY = 100_000
 _BAR = 20
 _TWO_COLUMNS = 96
 _RATE = 11
 _WORST = 14
-
-
-def counts(batch: Batch, glyphs: Glyphs) -> list[tuple[int, str, str, Tone]]:
-    """How many stand how: number, word, glyph and tone, in the order of the bar."""
-    states = batch.states
-    return [
-        (batch.passed, "passed", glyphs.bar_full, Tone.GOOD),
-        (batch.unsettled, "unsettled", glyphs.phases[State.SCORING], Tone.SPECIAL),
-        (states.get(State.FAILED, 0), "failed", glyphs.phases[State.SCORING], Tone.BAD),
-        (states.get(State.DEAD, 0), "dead", glyphs.phases[State.SCORING], Tone.BAD),
-        (states.get(State.CANCELLED, 0), "cancelled", glyphs.states[State.CANCELLED], Tone.WARN),
-        (sum(states.get(one, 0) for one in ACTIVE), "running", glyphs.phases[State.STARTING],
-         Tone.BUSY),
-        (states.get(State.QUEUED, 0), "queued", glyphs.bar_rest, Tone.FAINT),
-    ]  # fmt: skip
-
-
-def progress(batch: Batch, width: int, glyphs: Glyphs) -> Parts:
-    """A bar of all that is in it."""
-    parts = counts(batch, glyphs)
-    sizes = portions([number for number, _, _, _ in parts], width)
-    return Parts(
-        tuple((glyph * size, tone) for (_, _, glyph, tone), size in zip(parts, sizes, strict=True))
-    )
-
-
-def portions(numbers: Sequence[int], width: int) -> list[int]:
-    """``width`` cells for all; what there is at all gets one, as long as there are enough."""
-    total = sum(numbers)
-    if not total:
-        return [0] * len(numbers)
-    exact = [number * width / total for number in numbers]
-    sizes = [max(int(one), 1) if number else 0 for one, number in zip(exact, numbers, strict=True)]
-    places = range(len(numbers))
-    while sum(sizes) > width:
-        sizes[max(places, key=lambda place: (sizes[place] > 1, sizes[place] - exact[place]))] -= 1
-    while sum(sizes) < width:
-        sizes[max(places, key=lambda place: exact[place] - sizes[place])] += 1
-    return sizes
-
-
-def pass_rate(batch: Batch) -> Cell:
-    """The share that passed, and where the true one lies with 95 % confidence."""
-    rate, interval = batch.pass_rate, batch.interval
-    if rate is None or interval is None:
-        return Cell("")
-    low, high = interval
-    return Cell(f"{100 * rate:3.0f} % [{100 * low:.0f}-{100 * high:.0f}]", _tone(rate))
-
-
-def pace(batch: Batch, now: float) -> Cell:
-    throughput = batch.throughput(now)
-    if throughput is None:
-        return Cell("")
-    number = f"{throughput:,.0f}" if throughput >= 10 else f"{throughput:.1f}"
-    if throughput >= _MANY:
-        number = f"{throughput / 1000:,.0f}k"
-    return Cell(f"{number}/h", Tone.MUTED if batch.ended == batch.total else Tone.TEXT)
-
-
-def eta(batch: Batch, now: float) -> Cell:
-    if batch.ended == batch.total:
-        return Cell("done", Tone.MUTED)
-    left = batch.eta(now)
-    return Cell("") if left is None else Cell(wording.span(left), Tone.STRONG)
-
-
-def retries(batch: Batch) -> Cell:
-    """What went into attempts that had to be repeated."""
-    if not batch.respent:
-        return Cell("")
-    share = 100 * batch.respent / batch.spent if batch.spent else 0.0
-    return Cell(f"{share:3.0f} % {wording.span(batch.respent)}", Tone.WARN)
-
-
-def mean_score(batch: Batch) -> Cell:
-    return Cell("" if batch.mean_score is None else f"{batch.mean_score:.3g}", Tone.STRONG)
 
 
 def detail(batch: Batch, sheet: Sheet, glyphs: Glyphs, now: float, width: int) -> list[Line]:
@@ -213,8 +131,4 @@ def _rate(tally: Tally) -> Span:
     if rate is None:
         return (fit(f"-/{tally.total}", _RATE, right=True), Tone.FAINT)
     return (fit(f"{100 * rate:.0f} % {tally.passed}/{tally.judged}", _RATE, right=True),
-            _tone(rate))  # fmt: skip
-
-
-def _tone(rate: float) -> Tone:
-    return Tone.GOOD if rate >= 2 / 3 else Tone.WARN if rate >= 1 / 3 else Tone.BAD
+            rate_tone(rate))  # fmt: skip

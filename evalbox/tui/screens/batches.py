@@ -15,7 +15,7 @@ from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import FINAL, State
 from evalbox.errors import EvalboxError
 from evalbox.export.reading import matching
-from evalbox.tui import exporting, wording
+from evalbox.tui import exporting
 from evalbox.tui.context import Context
 from evalbox.tui.model.derived import Made
 from evalbox.tui.model.few import Few
@@ -23,17 +23,17 @@ from evalbox.tui.model.members import do_to_all
 from evalbox.tui.model.row import Row
 from evalbox.tui.model.sheet import Sheet, sheet
 from evalbox.tui.model.view import RATIO, Order
-from evalbox.tui.screens import batch_facts
+from evalbox.tui.screens.batch_columns import columns
+from evalbox.tui.screens.batch_facts import detail
 from evalbox.tui.screens.choice import confirm
 from evalbox.tui.screens.prompt import Prompt, whole
 from evalbox.tui.screens.table_page import TablePage
 from evalbox.tui.text import steady
 from evalbox.tui.theme import Tone
-from evalbox.tui.widgets.columns import Cell, Column
+from evalbox.tui.widgets.columns import Column
 from evalbox.tui.widgets.picture import Line
 from evalbox.tui.wording import count
 
-_BAR = 20
 #: Seconds between two looks at the batches while nothing, or something, happens; and after one
 #: that failed.
 _CALM, _LIVELY, _AGAIN = 10.0, 1.0, 5.0
@@ -93,39 +93,11 @@ class BatchesScreen(TablePage[Batch]):
         }
 
     def make_columns(self) -> Sequence[Column[Batch]]:
-        glyphs, now = self.context.glyphs, self.context.clock.now
+        context = self.context
+        return columns(context.glyphs, context.clock.now, lambda: self.view.every)
 
-        def any_of(tells: Callable[[Batch], bool]) -> Callable[[], bool]:
-            return lambda: any(tells(one) for one in self.view.every)
-
-        return [
-            Column("name", "BATCH", 12, lambda one: Cell(one.name, Tone.STRONG), flex=True,
-                   sort=lambda one: one.name),
-            Column("progress", "PROGRESS", _BAR,
-                   lambda one: batch_facts.progress(one, _BAR, glyphs), rank=3,
-                   sort=lambda one: one.ended / max(1, one.total), falling=True),
-            Column("done", "DONE", 9, lambda one: Cell(f"{one.ended:,}/{one.total:,}"),
-                   right=True, rank=1, sort=lambda one: one.total, falling=True),
-            Column("pass", "PASS RATE", 14, batch_facts.pass_rate, right=True,
-                   sort=lambda one: -1.0 if one.pass_rate is None else one.pass_rate,
-                   falling=True),
-            Column("score", "SCORE", 7, batch_facts.mean_score, right=True, rank=4,
-                   needed=any_of(lambda one: one.mean_score is not None), falling=True,
-                   sort=lambda one: float("-inf") if one.mean_score is None else one.mean_score),
-            Column("pace", "PACE", 8, lambda one: batch_facts.pace(one, now()), right=True, rank=6,
-                   sort=lambda one: one.throughput(now()) or 0.0, falling=True),
-            Column("eta", "LEFT", 8, lambda one: batch_facts.eta(one, now()), right=True, rank=2,
-                   sort=lambda one: one.eta(now()) or 0.0),
-            Column("retries", "RETRIES", 13, batch_facts.retries, right=True, rank=7,
-                   needed=any_of(lambda one: one.respent > 0),
-                   sort=lambda one: one.respent, falling=True),
-            Column("limit", "AT ONCE", 7, lambda one: Cell(f"{one.concurrency or ''}"), right=True,
-                   rank=8, needed=any_of(lambda one: one.concurrency is not None),
-                   sort=lambda one: one.concurrency or _MOST + 1),
-            Column("age", "AGE", 4,
-                   lambda one: Cell(wording.age(now() - one.created_at), Tone.MUTED),
-                   right=True, rank=9, sort=lambda one: one.created_at, falling=True),
-        ]  # fmt: skip
+    def default_order(self) -> Order:
+        return _NEWEST
 
     # --- what is shown, and asked for only while it is ---
 
@@ -176,9 +148,7 @@ class BatchesScreen(TablePage[Batch]):
 
     def detail_of(self, row: Batch, width: int) -> Sequence[Line]:
         context = self.context
-        return batch_facts.detail(
-            row, self._sheet.value, context.glyphs, context.clock.now(), width
-        )
+        return detail(row, self._sheet.value, context.glyphs, context.clock.now(), width)
 
     def open(self, row: Batch) -> None:
         from evalbox.tui.screens.within import Within

@@ -209,6 +209,10 @@ class TablePage(Page, Generic[R]):
     def _sorts(self) -> list[Column[R]]:
         return [column for column in self.columns if column.sort and column.needed()]
 
+    def default_order(self) -> Order | None:
+        """What the rows are in before anyone sorts them."""
+        return self.make_view().order
+
     def action_sort_next(self) -> None:
         names = ["", *(column.name for column in self._sorts())]
         now = self.view.order.name if self.view.order else ""
@@ -231,7 +235,7 @@ class TablePage(Page, Generic[R]):
             if column.name == name and column.sort is not None:
                 self._set_order(Order(name, column.sort, column.falling, column.live))
                 return
-        self._set_order(self.make_view().order)
+        self._set_order(self.default_order())
 
     def _set_order(self, order: Order | None) -> None:
         self.view.order = order
