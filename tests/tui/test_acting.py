@@ -130,11 +130,11 @@ async def test_what_is_shown_is_exported(
         # What is there is replaced only by whoever says so.
         written.write_text("mine")
         await press(pilot, "X", "c", "enter")
-        await shows(app, "It is there already. Replace it?")
+        await shows(app, "Replace the file that is there?")
         await press(pilot, "enter")
         assert written.read_text() == "mine"
         await press(pilot, "X", "c", "enter")
-        await shows(app, "It is there already. Replace it?")
+        await shows(app, "Replace the file that is there?")
         await press(pilot, "y")
         await until(lambda: written.read_text() != "mine")
 
@@ -154,9 +154,15 @@ async def test_a_file_that_cannot_be_written_is_told(box: LocalBox, tmp_path: Pa
         assert Path(field.value).name == "2J-red-x-red-1-1.json"
         field.value = str(tmp_path)
         await press(pilot, "enter")
-        await shows(app, "is there already")
-        await press(pilot, "y")
+        await shows(app, "choose another name")
+        await press(pilot, "X", "j")
+        app.screen.query_one(Input).value = "/proc/no/such"
+        await press(pilot, "enter")
         await shows(app, "cannot be written")
+        await press(pilot, "X", "j")
+        app.screen.query_one(Input).value = "~nobody-has-this-name/x"
+        await press(pilot, "enter")
+        await shows(app, "nobody has that home")
 
 
 async def test_two_evaluations_are_compared(box: LocalBox) -> None:

@@ -23,6 +23,7 @@ from evalbox.tui.widgets.table import Table
 
 #: Moving about is done by keys, and this is the palette.
 _LEFT_OUT = frozenset({"table", "palette"})
+_OF_ALL = frozenset({"app", "list", "page", "screen", "sort"})
 _ID = re.compile(r"[0-9a-z]{3,32}", re.IGNORECASE)
 
 Display = Callable[[Binding], str]
@@ -45,9 +46,11 @@ def commands(screen: Page, display: Display) -> list[Command]:
     for active in screen.active_bindings.values():
         binding, node = active.binding, active.node
         if active.enabled and (name := _name(binding)):
-            command = Command(name, display(binding), binding.action, node=node)
-            found.setdefault((id(node), binding.action), command)
-    return sorted(found.values(), key=lambda command: command.name)
+            place = (id(node), binding.action)
+            # Of several keys the one that is told elsewhere too.
+            if binding.show or place not in found:
+                found[place] = Command(name, display(binding), binding.action, node=node)
+    return sorted(found.values(), key=_rank)
 
 
 def elsewhere(screen: Page, display: Display, here: Iterable[Command]) -> list[Command]:
@@ -63,7 +66,12 @@ def elsewhere(screen: Page, display: Display, here: Iterable[Command]) -> list[C
                 if name and name not in seen and not (changes and screen.context.options.read_only):
                     command = Command(name, display(binding), binding.action, page=page)
                     found.setdefault(name, command)
-    return sorted(found.values(), key=lambda command: command.name)
+    return sorted(found.values(), key=_rank)
+
+
+def _rank(command: Command) -> tuple[bool, str]:
+    """What is of this screen comes before what is of all."""
+    return command.name.partition(":")[0] in _OF_ALL, command.name
 
 
 def _name(binding: Binding) -> str:

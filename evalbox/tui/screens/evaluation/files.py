@@ -20,8 +20,8 @@ from evalbox.tui.model.content import MOST, MOST_BINARY, as_log, is_binary
 from evalbox.tui.model.log import Log
 from evalbox.tui.model.subject import Subject
 from evalbox.tui.model.tree import Leaf, tree
+from evalbox.tui.saving import ask_where
 from evalbox.tui.screens.evaluation.pane import Pane
-from evalbox.tui.screens.evaluation.saving import ask_where
 from evalbox.tui.text import steady
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.columns import Cell, Column

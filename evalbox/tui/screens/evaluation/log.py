@@ -17,13 +17,13 @@ from evalbox.domain.records import OutputPiece
 from evalbox.tui.context import Context
 from evalbox.tui.model.log import Log
 from evalbox.tui.model.subject import Subject
+from evalbox.tui.saving import ask_where
 from evalbox.tui.screens.evaluation.pane import Pane
-from evalbox.tui.screens.evaluation.saving import ask_where
 from evalbox.tui.widgets.reader import Reader
 
 #: Bytes of an output that has ended which are read back from its end; and that are taken in before
 #: others have their turn, a few milliseconds' worth whatever they are.
-_TAIL, _AT_ONCE = 2 << 20, 16 << 10
+_TAIL, _AT_ONCE = 2 << 20, 8 << 10
 
 
 class LogPane(Pane):

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
+from evalbox.errors import InvalidInput
 from evalbox.tui.screens.choice import confirm
 from evalbox.tui.screens.page import Page
 from evalbox.tui.screens.prompt import Prompt
@@ -19,13 +20,14 @@ def ask_where(page: Page, question: str, name: str, save: Save) -> None:
     """``name`` is proposed, in the directory that evalbox was started in."""
 
     def answered(text: str) -> None:
-        page.begin(partial(_save, page, Path(text).expanduser(), save))
+        page.begin(partial(_save, page, text, save))
 
     page.ask(Prompt(question, text=str(Path.cwd() / name)), answered)
 
 
-async def _save(page: Page, place: Path, save: Save) -> None:
-    if not await asyncio.to_thread(place.is_file):
+async def _save(page: Page, text: str, save: Save) -> None:
+    place = _place(text)
+    if not await asyncio.to_thread(_taken, place):
         await save(place, False)
         return
 
@@ -33,6 +35,19 @@ async def _save(page: Page, place: Path, save: Save) -> None:
         if sure:
             page.begin(partial(save, place, True))
 
-    page.ask(
-        confirm("Replace the file that is there?", detail=[str(place)], yes="replace"), answered
-    )
+    # In two, since the end of a long line is not seen.
+    detail = [place.name, f"in {place.parent}"]
+    page.ask(confirm("Replace the file that is there?", detail=detail, yes="replace"), answered)
+
+
+def _place(text: str) -> Path:
+    """Raises ``InvalidInput``."""
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise InvalidInput(f"{text}: nobody has that home directory") from None
+
+
+def _taken(place: Path) -> bool:
+    """By anything but a directory, which nothing replaces."""
+    return place.is_symlink() or (place.exists() and not place.is_dir())
