@@ -31,7 +31,7 @@ from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.quantity import format_duration
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
 from evalbox.domain.sandbox import ExecSpec
-from evalbox.domain.state import ACTIVE, FINAL
+from evalbox.domain.state import ACTIVE, FINAL, State
 from evalbox.engines.base import Engine
 from evalbox.engines.docker import DockerEngine
 from evalbox.engines.fake import FakeEngine
@@ -337,9 +337,15 @@ class LocalBox:
             reason = f": {evaluation.reason}" if evaluation.reason else ""
             return f"{evaluation.state} ({evaluation.outcome}){reason}"
         if evaluation.state in ACTIVE:
-            since = self._clock.now() - (evaluation.started_at or evaluation.updated_at)
-            return f"{evaluation.state} for {format_duration(max(0.0, since))}"
+            return self._at_what(evaluation)
         return await self._why_waiting(evaluation)
+
+    def _at_what(self, evaluation: Evaluation) -> str:
+        stands, since = str(evaluation.state), evaluation.started_at or evaluation.updated_at
+        run = self._worker.run_of(evaluation.id) if self._worker else None
+        if run is not None and run.progress.phase != State.RUNNING:
+            stands, since = f"{evaluation.state}, {run.progress.phase}", run.progress.since
+        return f"{stands} for {format_duration(max(0.0, self._clock.now() - since))}"
 
     async def _why_waiting(self, evaluation: Evaluation) -> str:
         status = await self.queue()

@@ -146,6 +146,7 @@ async def test_not_before_it_is_launched_nor_after(tmp_path: Path) -> None:
         await phase(box, "starting the command")
         with pytest.raises(InvalidTransition, match="it is starting the command"):
             await box.shell(one.id, ExecSpec(("true",)))
+        assert "starting the command for" in await box.explain(one.id)
         held.set()
         await phase(box, "running")
     await engine.close()

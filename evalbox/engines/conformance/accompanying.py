@@ -27,7 +27,7 @@ async def exec_beside_a_job(lab: Lab) -> None:
     commands = lab.commands
     job = commands.command(
         commands.echo("one"),
-        commands.sleep(3),
+        commands.sleep(5),
         commands.write("kept", "content"),
         commands.echo("two"),
         commands.exit(3),
