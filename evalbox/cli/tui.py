@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import click
 
 from evalbox.cli.session import Session
-from evalbox.config.settings import config_file
-from evalbox.tui import keymap
+from evalbox.config.settings import config_file, state_file
+from evalbox.tui import keymap, memory
 from evalbox.tui.ending import Ending
 from evalbox.tui.environment import Options, hindrance, prepare
 from evalbox.tui.running import Note, Open, Sitting
@@ -50,6 +50,8 @@ def show_screen(session: Session, wanted: Options, opening: Open | None = None) 
         colour=session.colour is not False,
         task_dirs=settings.task_dirs,
         keymap=keymap.read(config_file().with_name(keymap.NAME)),
+        theme=memory.theme(state_file()),
+        memory=state_file(),
     )
     options = prepare(os.environ, wanted)
 

@@ -94,6 +94,11 @@ def config_file(environ: Mapping[str, str] = os.environ) -> Path:
     return Path(given) if given else Path(platformdirs.user_config_dir("evalbox")) / "config.toml"
 
 
+def state_file() -> Path:
+    """Where the screen keeps what it remembers."""
+    return Path(platformdirs.user_state_dir("evalbox")) / "screen.json"
+
+
 def load(
     *, environ: Mapping[str, str] = os.environ, overrides: Mapping[str, Any] | None = None
 ) -> Settings:

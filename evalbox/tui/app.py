@@ -15,7 +15,7 @@ from textual.scrollbar import ScrollBar, ScrollBarRender
 from evalbox.domain.clock import Clock, SystemClock
 from evalbox.errors import EvalboxError
 from evalbox.service.box import Box
-from evalbox.tui import theme
+from evalbox.tui import memory, theme
 from evalbox.tui.context import Context
 from evalbox.tui.ending import Ending
 from evalbox.tui.environment import Options
@@ -146,10 +146,13 @@ class MissionControl(App[Ending]):
         if isinstance(self.screen, Page):
             self.switch_mode(name)
 
-    def action_theme(self) -> None:
-        if self.context.options.colour:
+    async def action_theme(self) -> None:
+        options = self.context.options
+        if options.colour:
             self._scheme = "light" if self._scheme == "dark" else "dark"
             self.theme = theme.theme_name(self._scheme, colour=True)
+            if options.memory is not None:
+                await asyncio.to_thread(memory.keep, options.memory, self._scheme)
 
     def action_new(self) -> None:
         from evalbox.tui.screens.new import NewEvaluation

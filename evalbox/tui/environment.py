@@ -24,7 +24,7 @@ class Options:
     ``passing``: the box ends with the screen, and nothing of it is kept.
     ``interval`` is seconds between two looks at what changed. ``theme`` is ``dark`` or ``light``.
     ``task_dirs`` are looked into for tasks. ``keymap`` has keys of the user's own, by the ids of
-    bindings.
+    bindings. ``memory`` is the file that keeps what is remembered.
     """
 
     ascii: bool = False
@@ -36,6 +36,7 @@ class Options:
     interval: float = _LOOK_NEAR
     task_dirs: tuple[Path, ...] = ()
     keymap: Mapping[str, str] = field(default_factory=dict)
+    memory: Path | None = None
 
 
 def hindrance(environ: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from textual.pilot import Pilot
 
 from evalbox.errors import ConfigError
 from evalbox.service.local import LocalBox
-from evalbox.tui import keymap
+from evalbox.tui import keymap, memory
 from evalbox.tui.app import MissionControl
 from evalbox.tui.bindings import known, nodes, problems
 from evalbox.tui.screens.evaluation import EvaluationScreen
@@ -200,3 +200,28 @@ async def test_keys_of_ones_own(box: LocalBox) -> None:
         assert listing(app).field.has_focus
         await press(pilot, "escape", "ctrl+h")
         await shows(app, "admission")
+
+
+# --- what is remembered ---
+
+
+async def test_the_theme_is_remembered(box: LocalBox, tmp_path: Path) -> None:
+    file = tmp_path / "state" / "screen.json"
+    assert memory.theme(file) == "dark"
+    async with control(box, memory=file) as (app, pilot):
+        await press(pilot, "ctrl+t")
+        await until(file.exists)
+        assert app.theme == "evalbox-light"
+    assert memory.theme(file) == "light"
+    async with control(box, memory=file, theme=memory.theme(file)) as (app, pilot):
+        assert app.theme == "evalbox-light"
+        await press(pilot, "ctrl+t")
+        await until(lambda: memory.theme(file) == "dark")
+
+
+@pytest.mark.parametrize("text", ["", "nonsense", "[]", '{"theme": 1}', '{"theme": "x"}', "\xff"])
+def test_what_cannot_be_read_is_forgotten(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "screen.json"
+    file.write_bytes(text.encode("latin-1"))
+    assert memory.theme(file) == "dark"
+    memory.keep(file / "beneath", "light")

@@ -230,3 +230,16 @@ def test_the_demo_needs_a_terminal(data: Path) -> None:
     done = evalbox(data, "demo")
     assert done.returncode == 2
     assert "needs a terminal" in done.stderr
+
+
+@pytest.mark.parametrize(("arguments", "wanted"), [((), True), (("--no-mouse",), False)])
+def test_the_mouse_is_the_terminals_where_that_is_asked_for(
+    data: Path, terminals: list[Terminal], arguments: tuple[str, ...], wanted: bool
+) -> None:
+    terminal = Terminal(data, *arguments)
+    terminals.append(terminal)
+    terminal.until("Nothing has been submitted yet")
+    for mode in (b"1000", b"1003", b"1006"):
+        assert (b"\x1b[?%sh" % mode in terminal.raw) is wanted
+    terminal.type("q")
+    assert terminal.ended() == 0
