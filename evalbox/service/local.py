@@ -52,7 +52,7 @@ from evalbox.service.sandboxes import LocalSandboxes
 from evalbox.service.shells import open_shell
 from evalbox.service.tracing import Tracing
 from evalbox.service.worker import Worker
-from evalbox.store.outputs import read_output
+from evalbox.store.output_reader import read_output
 from evalbox.store.store import Store
 from evalbox.telemetry import traces
 

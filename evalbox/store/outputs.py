@@ -14,39 +14,22 @@ import contextlib
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import replace
 from pathlib import Path
 
 from evalbox.domain.records import OutputPiece
 from evalbox.store.catalogue import Catalogue
 from evalbox.store.files import sync_directory, translate_os
+from evalbox.store.output_reader import read_ends, read_output
+from evalbox.store.runs import LENGTH_AT, RECORD, Run, runs
 
-#: Offset u64, length u32, stream u8, padding, time f64.
-_RECORD = struct.Struct("<QIB3xd")
 _LENGTH = struct.Struct("<I")
-_LENGTH_AT = 8
-_RECORDS_AT_ONCE = 1024
-#: Records at each end of an index that are looked at for the ends of a stream.
-_RECORDS_LOOKED_AT = 4096
 
 #: Bytes of one stream that arrive within this time, in seconds, share a record, up to a size.
 MERGE_WITHIN = 0.05
 MERGE_BYTES = 1 << 20
 
 STDOUT, STDERR = 1, 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    offset: int
-    length: int
-    stream: int
-    at: float
-
-    @property
-    def end(self) -> int:
-        return self.offset + self.length
 
 
 class OutputWriter:
@@ -61,7 +44,7 @@ class OutputWriter:
         self._data = -1
         self._index = -1
         self._records = 0
-        self._last: _Run | None = None
+        self._last: Run | None = None
         self.bytes = 0
         self.per_stream: dict[int, int] = {STDOUT: 0, STDERR: 0}
         if (directory / "output").exists():
@@ -80,7 +63,7 @@ class OutputWriter:
                 self._extend(stream, len(data), at)
             except OSError:
                 os.ftruncate(self._data, self.bytes)
-                os.ftruncate(self._index, self._records * _RECORD.size)
+                os.ftruncate(self._index, self._records * RECORD.size)
                 raise
         self.bytes += len(data)
         self.per_stream[stream] = self.per_stream.get(stream, 0) + len(data)
@@ -109,13 +92,13 @@ class OutputWriter:
             and last.length + length <= MERGE_BYTES
         ):
             # Only the length changes, in one write of four bytes: a reader sees the old or the new.
-            place = (self._records - 1) * _RECORD.size + _LENGTH_AT
+            place = (self._records - 1) * RECORD.size + LENGTH_AT
             _write(self._index, _LENGTH.pack(last.length + length), place)
             self._last = replace(last, length=last.length + length)
         else:
-            run = _Run(self.bytes, length, stream, at)
-            record = _RECORD.pack(run.offset, run.length, run.stream, run.at)
-            _write(self._index, record, self._records * _RECORD.size)
+            run = Run(self.bytes, length, stream, at)
+            record = RECORD.pack(run.offset, run.length, run.stream, run.at)
+            _write(self._index, record, self._records * RECORD.size)
             self._records += 1
             self._last = run
 
@@ -133,7 +116,7 @@ class OutputWriter:
     def _mend(self) -> None:
         """Makes the data and the index agree, and counts what there is."""
         size = os.fstat(self._data).st_size
-        for run in _runs(self._index, 0):
+        for run in runs(self._index, 0):
             if run.offset != self.bytes or run.length == 0 or run.end > size:
                 break
             self.bytes = run.end
@@ -141,7 +124,7 @@ class OutputWriter:
             self._records += 1
             self._last = run
         os.ftruncate(self._data, self.bytes)
-        os.ftruncate(self._index, self._records * _RECORD.size)
+        os.ftruncate(self._index, self._records * RECORD.size)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -149,102 +132,6 @@ class OutputWriter:
             yield
         except OSError as error:
             raise translate_os(error, self._directory / "output") from error
-
-
-def read_output(directory: Path, offset: int, limit: int) -> list[OutputPiece]:
-    """Up to ``limit`` bytes of an attempt's output from ``offset`` on, in order.
-
-    Empty at the end, or where there is no output. Safe while it is being written.
-    """
-    try:
-        with _opened(directory) as (index, data):
-            return list(_pieces(index, data, offset, offset + limit))
-    except FileNotFoundError:
-        return []
-
-
-@contextlib.contextmanager
-def _opened(directory: Path) -> Iterator[tuple[int, int]]:
-    """Index and data of an attempt's output, to be read."""
-    with contextlib.ExitStack() as stack:
-        opened = []
-        for name in ("output.idx", "output"):
-            opened.append(os.open(directory / name, os.O_RDONLY | os.O_CLOEXEC))
-            stack.callback(os.close, opened[-1])
-        yield opened[0], opened[1]
-
-
-def read_ends(directory: Path, stream: int, size: int) -> list[bytes]:
-    """What is kept of one stream: the whole, or its first and its last ``size`` bytes.
-
-    Of a stream that came in very many small pieces between those of the other, less may be found.
-    """
-    try:
-        with _opened(directory) as (index, data):
-            return _ends(index, data, stream, size)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise translate_os(error, directory / "output") from error
-
-
-def _ends(index: int, data: int, stream: int, size: int) -> list[bytes]:
-    records = os.fstat(index).st_size // _RECORD.size
-    head = bytearray()
-    end = 0
-    for run in islice(_runs(index, 0), _RECORDS_LOOKED_AT):
-        part = min(run.length, size - len(head)) if run.stream == stream else run.length
-        if run.stream == stream:
-            head += os.pread(data, part, run.offset)
-        end = run.offset + part
-        if len(head) == size:
-            break
-    tail = b""
-    first = max(0, records - _RECORDS_LOOKED_AT)
-    last = list(islice(_runs(index, first), _RECORDS_LOOKED_AT))
-    for run in reversed(last):
-        start = max(run.offset, end, run.end - (size - len(tail)))
-        if run.stream == stream and start < run.end:
-            tail = os.pread(data, run.end - start, start) + tail
-    if not tail:
-        return [bytes(head)]
-    # Nothing lies between the two where the one was read back to the other.
-    whole = len(tail) < size and bool(last) and last[0].offset <= end
-    return [bytes(head) + tail] if whole else [bytes(head), tail]
-
-
-def _pieces(index: int, data: int, start: int, stop: int) -> Iterator[OutputPiece]:
-    for run in _runs(index, _find(index, start)):
-        if run.offset >= stop:
-            return
-        first, last = max(run.offset, start), min(run.end, stop)
-        content = os.pread(data, last - first, first) if last > first else b""
-        if content:
-            yield OutputPiece(first, run.stream, run.at, content)
-
-
-def _find(index: int, offset: int) -> int:
-    """The number of the last record that begins at or before ``offset``."""
-    low, high = 0, os.fstat(index).st_size // _RECORD.size
-    while low < high:
-        middle = (low + high) // 2
-        record = os.pread(index, _RECORD.size, middle * _RECORD.size)
-        if len(record) == _RECORD.size and _RECORD.unpack(record)[0] <= offset:
-            low = middle + 1
-        else:
-            high = middle
-    return max(low - 1, 0)
-
-
-def _runs(index: int, number: int) -> Iterator[_Run]:
-    while True:
-        block = os.pread(index, _RECORDS_AT_ONCE * _RECORD.size, number * _RECORD.size)
-        whole = len(block) // _RECORD.size
-        for record in _RECORD.iter_unpack(block[: whole * _RECORD.size]):
-            yield _Run(*record)
-        if whole < _RECORDS_AT_ONCE:
-            return
-        number += whole
 
 
 def _write(descriptor: int, data: bytes, offset: int) -> None:

@@ -77,7 +77,8 @@ def test_wilson_holds_the_rate(passed: int, failed: int, z: float) -> None:
     "line",
     [
         "thread  panicked at ", "\x1b]", "\x1b[", "\x1b", "E ", "Error", "a", "a ", "|", "\n",
-        "a\n", "error:0 errors ", "Traceback (most recent call last):\n", "\r", "no errors", "\u202e",
+        "a\n", "error:0 errors ", "Traceback (most recent call last):\n", "\r", "no errors",
+        "\u202e",
     ],
 )  # fmt: skip
 def test_a_complaint_is_found_soon(line: str) -> None:

@@ -4,7 +4,8 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evalbox.store.outputs import OutputWriter, read_output
+from evalbox.store.output_reader import read_output
+from evalbox.store.outputs import OutputWriter
 
 chunks = st.lists(
     st.tuples(st.sampled_from([1, 2]), st.binary(max_size=12), st.floats(0, 0.2)), max_size=30

@@ -7,7 +7,8 @@ import pytest
 
 from evalbox.domain.records import OutputPiece
 from evalbox.errors import StoreFull
-from evalbox.store.outputs import OutputWriter, read_ends, read_output
+from evalbox.store.output_reader import read_ends, read_output
+from evalbox.store.outputs import OutputWriter
 
 RECORD = 24
 
