@@ -115,8 +115,10 @@ def wrapped(text: str, width: int) -> tuple[str, ...]:
     return (*stretches, text[begin:])
 
 
-def height(text: str, width: int) -> int:
-    """In how many stretches it is ``wrapped``."""
-    if 2 * len(text) <= width:
+def height(text: str, size: int, width: int, *, exact: bool = True) -> int:
+    """In how many stretches ``text`` of ``size`` cells is ``wrapped``; or at most, and at once."""
+    if size <= width:
         return 1
-    return max(1, -(-len(text) // width)) if single(text) else len(wrapped(text, width))
+    if single(text):
+        return -(-size // width)
+    return len(wrapped(text, width)) if exact else -(-size // max(1, width - 1))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from evalbox.domain.inert import Neutraliser
 from evalbox.domain.records import OutputPiece
-from evalbox.tui.text import steady
+from evalbox.tui.text import cells, steady
 
 #: Lines, characters of one, and characters of all that are kept.
 LINES, LINE, CHARACTERS = 10_000, 20_000, 4 << 20
@@ -17,12 +17,17 @@ CUT = " [...]"
 
 
 class LogLine(NamedTuple):
-    """``number`` counts from 1 over all that came; ``stream`` 1 is standard output, 2 error."""
+    """``number`` counts from 1 over all that came; ``stream`` 1 is standard output, 2 error.
+
+    ``cells`` is how wide it is. That takes long to find out where characters are not of one cell,
+    so it is done as lines come, and not for all at once when they are shown.
+    """
 
     number: int
     stream: int
     at: float
     text: str
+    cells: int
 
 
 class Log:
@@ -75,7 +80,7 @@ class Log:
         else:
             # A mark may belong to what stands before it.
             joined = _bounded(unfinished.text + text)
-            self.lines[-1] = unfinished._replace(text=joined)
+            self.lines[-1] = unfinished._replace(text=joined, cells=cells(joined))
             self._characters += len(joined) - len(unfinished.text)
         if not ended:
             self._open[piece.stream] = self.lines[-1]
@@ -84,7 +89,8 @@ class Log:
         kept = [_bounded(text) for text in texts[-LINES:]]
         number = self.total + len(texts) - len(kept) + 1
         self.lines.extend(
-            LogLine(place, piece.stream, piece.at, text) for place, text in enumerate(kept, number)
+            LogLine(place, piece.stream, piece.at, text, cells(text))
+            for place, text in enumerate(kept, number)
         )
         self.total += len(texts)
         self._characters += sum(map(len, kept))

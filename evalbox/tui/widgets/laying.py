@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import accumulate, islice
 
-from evalbox.tui.model.log import Log
+from evalbox.tui.model.log import Log, LogLine
 from evalbox.tui.text import height
+
+#: Characters of lines longer than a row that are laid out in their cells at one update.
+_EXACTLY = 50_000
 
 
 class Layout:
@@ -39,9 +43,19 @@ class Layout:
         if self._heights:
             self._heights.pop()
         new = islice(log.lines, len(self._heights), None)
-        self._heights.extend(height(line.text, width) if width else 1 for line in new)
+        self._heights.extend(self._measured(new, width))
         self._ends = list(accumulate(self._heights))
         return gone
+
+    def _measured(self, lines: Iterable[LogLine], width: int) -> Iterator[int]:
+        """Of very much at once a row may be left empty, rather than nothing shown for long."""
+        exactly = _EXACTLY
+        for line in lines:
+            if not width or line.cells <= width:
+                yield 1
+            else:
+                exactly -= len(line.text)
+                yield height(line.text, line.cells, width, exact=exactly > 0)
 
     def at(self, row: int) -> tuple[int, int]:
         """The number of the line in a row, and which of its rows that is."""
