@@ -96,7 +96,11 @@ def screen_flags() -> list[click.Parameter]:
         click.Option(["--ascii"], is_flag=True, help="The screen draws with plain characters."),
         click.Option(["--no-mouse"], is_flag=True, help="The screen leaves the mouse alone."),
         click.Option(["--read-only"], is_flag=True, help="The screen shows and changes nothing."),
-    ]
+        click.Option(
+            ["--task-dirs"], metavar="DIR[:DIR]", expose_value=False,
+            callback=_override("task_dirs"), help="The screen finds tasks in these, too.",
+        ),
+    ]  # fmt: skip
 
 
 #: What people type who know other tools.

@@ -87,6 +87,15 @@ async def test_one_thing_is_done_at_a_time(box: LocalBox, monkeypatch: pytest.Mo
         await shows(app, "pulled slow")
 
 
+async def test_loading_a_file(box: LocalBox, tmp_path: Path) -> None:
+    (tmp_path / "kept.tar").write_bytes(b"")
+    async with control(box) as (app, pilot):
+        await press(pilot, IMAGES, "l", *str(tmp_path / "kept.tar"), "enter")
+        await shows(app, "loaded loaded/kept:latest")
+        await press(pilot, "l", *"gone.tar", "enter")
+        await shows(app, "gone.tar: no such file")
+
+
 async def test_the_base_image_is_built(box: LocalBox) -> None:
     await box.images.remove(BASE)
     async with control(box) as (app, pilot):

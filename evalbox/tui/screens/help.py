@@ -12,6 +12,7 @@ from textual.screen import ModalScreen
 
 from evalbox.tui.model.query import FIELDS
 from evalbox.tui.screens.page import Page
+from evalbox.tui.screens.table_page import TablePage
 from evalbox.tui.theme import Surface, Tone
 from evalbox.tui.widgets.picture import Line, Picture
 
@@ -57,13 +58,15 @@ class Help(ModalScreen[None]):
             lines += [[], [(title, Tone.STRONG)]]
             for keys, text in bindings:
                 lines.append(_explained(keys, text))
-        fields = textwrap.wrap(", ".join(FIELDS), max(20, width - _KEYS - 4))
+        page = self._page
+        names = (page.fields() if isinstance(page, TablePage) else {}) or FIELDS
+        fields = textwrap.wrap(", ".join(names), max(20, width - _KEYS - 4))
         lines += [
             [],
             [("Filter", Tone.STRONG)],
             _explained("word", "a regular expression, in any case unless it has a capital"),
             _explained("!word", "rows in which it is not found"),
-            _explained("field:word", "only in that field, of evaluations:"),
+            _explained("field:word", "only in that field:"),
             *(_explained("", line) for line in fields),
             [],
             [("Keys of your own: evalbox keymap tells how they are called.", Tone.MUTED)],

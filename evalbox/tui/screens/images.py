@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -44,11 +45,13 @@ class ImagesScreen(TablePage[Image]):
         Binding("p", "pull", "pull", id="images.pull", tooltip="Pull an image from its registry"),
         Binding("b", "build", "build base", id="images.build",
                 tooltip="Make the base image, where it is missing or old"),
+        Binding("l", "load", "load", show=False, id="images.load",
+                tooltip="Load images from a file that docker save wrote"),
         Binding("D", "remove", "remove", id="images.remove", tooltip="Remove the image"),
         Binding("delete", "remove", "remove", show=False, id="images.remove_too",
                 tooltip="Remove the image"),
     ]  # fmt: skip
-    CHANGING: ClassVar[frozenset[str]] = frozenset({"pull", "build", "remove"})
+    CHANGING: ClassVar[frozenset[str]] = frozenset({"pull", "build", "load", "remove"})
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -156,6 +159,17 @@ class ImagesScreen(TablePage[Image]):
     async def _pull(self, reference: str, progress: Callable[[str], None]) -> str:
         await self.context.box.images.pull(reference, progress)
         return f"pulled {reference}"
+
+    def action_load(self) -> None:
+        def given(path: str) -> None:
+            self._work(f"loading {path}", partial(self._load, Path(path).expanduser()))
+
+        detail = ["the path of a tar file here that docker save wrote"]
+        self.ask(Prompt("Load which file?", detail=detail), given)
+
+    async def _load(self, path: Path, _progress: Callable[[str], None]) -> str:
+        loaded = await self.context.box.images.load(path)
+        return f"loaded {', '.join(_shown(image) for image in loaded)}"
 
     def action_build(self) -> None:
         def answered(sure: bool) -> None:
