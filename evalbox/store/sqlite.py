@@ -34,8 +34,9 @@ complete_statement = sqlite.complete_statement
 
 #: How long a connection waits for another process's transaction, in seconds.
 BUSY_TIMEOUT = 10.0
-_CACHE_KIB = 16 * 1024
-_MAPPED_BYTES = 256 << 20
+#: What is read beyond it is in the cache of the system: mapped into memory, the file would count
+#: once for each connection in what the process is said to use.
+_CACHE_KIB = 4 * 1024
 _LOG_LIMIT_BYTES = 64 << 20
 #: Pages in the log (of 4 KiB) before they are moved into the database. SQLite's own 1,000 come
 #: together every few commits once the tables are large, and cost a third of the throughput.
@@ -141,7 +142,6 @@ def _connect(uri: str) -> Connection:
         cached_statements=256,
     )
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-    connection.execute(f"PRAGMA mmap_size = {_MAPPED_BYTES}")
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 

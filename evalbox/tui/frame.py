@@ -170,8 +170,10 @@ def _spread(cells: Row, text: str, codes: str) -> None:
             cells.append((character, codes))
             cells += [("", codes)] * (width - 1)
         elif cells:
-            before, style = cells[-1]
-            cells[-1] = (before + character, style)
+            # It combines with a character, and not with the right half of one.
+            place = -2 if cells[-1][0] == "" else -1
+            before, style = cells[place]
+            cells[place] = (before + character, style)
 
 
 @lru_cache(maxsize=1024)

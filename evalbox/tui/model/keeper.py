@@ -15,8 +15,11 @@ from evalbox.service.box import Box
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.standing import Standing
 
-#: Evaluations of the first page, which is to be seen at once, and of those behind it.
-_FIRST, _PAGE = 100, 200
+#: Evaluations of the first page, which is to be seen at once, and of those behind it: no more than
+#: can be made in 2 ms or so, since the queue waits meanwhile.
+_FIRST, _PAGE = 100, 50
+#: Of each state that is not final, wherever in the history.
+_EARLY = 200
 #: For each second of reading, so many of leaving the processor to the queue.
 _REST = 1.0
 #: Events taken in before others get their turn; strangers asked for at once.
@@ -114,23 +117,28 @@ class Keeper:
         """Once: what is unfinished, wherever in the history, and then all, newest first."""
         if self.loaded:
             return
-        try:
-            after = await self._page(None, _FIRST)
-            self._on_change()
-        finally:
-            gc.enable()
+        after = await self._page(None, _FIRST)
+        self._on_change()
         for state in _UNFINISHED:
             query = EvaluationFilter(states=frozenset({state}))
-            self._book.learn(await self._box.list(query, limit=_PAGE))
+            self._book.learn(await self._box.list(query, limit=_EARLY))
         self._on_change()
+        # What is read has no cycles, and looking for some held up the loop for longer each time.
+        gc.disable()
+        try:
+            await self._load_rest(after)
+            # So many rows that stay would hold it up for 70 ms whenever garbage is looked for.
+            gc.freeze()
+        finally:
+            gc.enable()
+        self.loaded = True
+        self._on_change()
+
+    async def _load_rest(self, after: str | None) -> None:
         while after is not None:
             began = time.monotonic()
             after = await self._page(after, _PAGE)
             await asyncio.sleep(_REST * (time.monotonic() - began))
-        # So many rows that stay would hold up the loop for 70 ms whenever garbage is looked for.
-        gc.freeze()
-        self.loaded = True
-        self._on_change()
 
     async def _page(self, after: str | None, size: int) -> str | None:
         """Takes in a page; gives what the next one is behind, None where there is none."""
