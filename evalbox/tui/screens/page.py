@@ -59,6 +59,8 @@ class Page(Screen[None]):
     NAME = ""
     #: Whether it shows what the attempts under way are at.
     ATTENDS = False
+    #: Whether digits go to other screens from here.
+    DIGITS = True
     CHANGING: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, context: Context) -> None:
@@ -83,7 +85,10 @@ class Page(Screen[None]):
         return ()
 
     def _top(self, width: int) -> list[Line]:
-        return list(bars.top(self.context, PAGES, self.NAME, width, frozen=self._frozen))
+        return list(
+            bars.top(self.context, PAGES, self.NAME, width,
+                     digits=self.DIGITS, frozen=self._frozen)
+        )  # fmt: skip
 
     def _too_small(self, width: int) -> list[Line]:
         size = self.app.size

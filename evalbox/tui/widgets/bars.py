@@ -21,17 +21,23 @@ _SPARK = 12
 
 
 def top(
-    context: Context, pages: Sequence[str], current: str, width: int, *, frozen: bool = False
+    context: Context,
+    pages: Sequence[str],
+    current: str,
+    width: int,
+    *,
+    digits: bool = True,
+    frozen: bool = False,
 ) -> Sequence[Line]:
-    """The name, the screens by their digits, and how the box stands.
+    """The name, the screens by the ``digits`` that go to them, and how the box stands.
 
     Where room is short first the machine goes, then the names of other screens. ``frozen``: what is
     shown stands still.
     """
     machine = [*_machine(context), (" ", Tone.TEXT)]
-    left = _pages(pages, current, named=True)
+    left = _pages(pages, current, named=True, digits=digits)
     if measure(left) > width:
-        left = _pages(pages, current, named=False)
+        left = _pages(pages, current, named=False, digits=digits)
     for right in (machine, machine[-3:]):
         if measure(left) + measure(right) < width:
             break
@@ -40,11 +46,12 @@ def top(
     return [ends(left, right, width), _line_of_counts(context, width, frozen=frozen)]
 
 
-def _pages(pages: Sequence[str], current: str, *, named: bool) -> list[Span]:
+def _pages(pages: Sequence[str], current: str, *, named: bool, digits: bool) -> list[Span]:
     line: list[Span] = [(" evalbox ", Tone.ACCENT)]
     for number, page in enumerate(pages, start=1):
         here = page == current
-        line.append((f" {number}", Tone.ACCENT if here else Tone.FAINT))
+        if digits:
+            line.append((f" {number}", Tone.ACCENT if here else Tone.FAINT))
         if here or named:
             line.append((f" {page} ", Tone.STRONG if here else Tone.MUTED))
     return line

@@ -42,6 +42,7 @@ class EvaluationScreen(Acting):
 
     NAME = "Evaluations"
     ATTENDS = True
+    DIGITS = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "back", id="evaluation.back", tooltip="Back to the list"),
         *(
@@ -68,7 +69,7 @@ class EvaluationScreen(Acting):
         self._row = row
         self.subject = Subject(context.box, row.id)
         self._wanted = self._refreshing = False
-        self._zoomed = False
+        self._asked = self._zoomed = False
         self._pane = pane
         self._made: dict[str, Pane] = {}
         self._head = Picture(self._draw_head, id="head")
@@ -108,7 +109,9 @@ class EvaluationScreen(Acting):
                 await self.subject.renew()
                 for pane in self.shown:
                     await pane.renew()
-                self._draw()
+                if self._asked or not self._frozen:
+                    self._asked = False
+                    self._draw()
         except EvaluationNotFound:
             self._gone()
         finally:
@@ -162,6 +165,7 @@ class EvaluationScreen(Acting):
         self._room.sort_children(key=lambda pane: _NAMES.index(str(pane.id)))
         self._head.display = self._tabs.display = not self._zoomed
         if settle:
+            self._asked = True
             self.pane.settle()
         self._renew_soon()
         self.call_after_refresh(self._draw)
@@ -184,6 +188,7 @@ class EvaluationScreen(Acting):
 
     def action_attempt(self, by: int) -> None:
         if self.subject.choose(by):
+            self._asked = True
             self._renew_soon()
             self._draw()
         else:
