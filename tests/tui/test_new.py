@@ -116,7 +116,7 @@ async def test_what_is_wrong_is_told_where_it_is(box: LocalBox) -> None:
         screen.sheet.language.fill("py")
         fill(screen, memory="much", retries="-1", label="x 'y")
         await settled(pilot, screen)
-        told = {name: entry.problem.text for name, entry in screen.sheet.entries.items()}
+        told = {name: one.problem for name, one in screen.sheet.entries.items()}
         assert told["memory"] == "'much' is not a size: write a size as 512m or 1.5g"
         assert told["retries"].startswith("-1 is out of range")
         assert told["label"] == "a quote is not closed"
@@ -125,12 +125,12 @@ async def test_what_is_wrong_is_told_where_it_is(box: LocalBox) -> None:
         await pilot.press("ctrl+s")
         await settled(pilot, screen)
         assert app.screen is screen
-        assert screen.focused is screen.sheet.entries["memory"].control
+        assert screen.focused is screen.sheet.entries["memory"]
         assert await box.list(EvaluationFilter()) == []
         fill(screen, memory="", retries="", label="x=y")
         await settled(pilot, screen)
         assert "ready: 1 evaluation" in text_of(app)
-        assert not screen.sheet.entries["memory"].problem.display
+        assert not screen.sheet.entries["memory"].problem
 
 
 async def test_what_confines_nothing_is_warned_of(box: LocalBox) -> None:
@@ -138,13 +138,13 @@ async def test_what_confines_nothing_is_warned_of(box: LocalBox) -> None:
         screen = await begun(app, pilot)
         fill(screen, engine="process")
         await settled(pilot, screen)
-        assert screen.sheet.entries["engine"].problem.text.startswith("confines nothing")
+        assert screen.sheet.entries["engine"].problem.startswith("confines nothing")
 
 
 async def test_a_command_so_many_times(box: LocalBox) -> None:
     async with control(box) as (app, pilot):
         screen = await begun(app, pilot)
-        screen.sheet.mode.control.focus()
+        screen.sheet.mode.focus()
         await pilot.press("right", "down")
         await typed(pilot, screen, "echo 'a b' c")
         fill(screen, image=IMAGE, engine="fake", repeat="3", batch="many")
@@ -236,7 +236,7 @@ async def test_a_draft_is_kept_or_discarded(box: LocalBox) -> None:
     async with control(box) as (app, pilot):
         screen = await begun(app, pilot)
         await pilot.press("escape")
-        screen.query_one(Sheet).mode.control.focus()
+        screen.query_one(Sheet).mode.focus()
         await pilot.press("escape")
         await until(lambda: app.screen is not screen)
 
@@ -245,7 +245,7 @@ async def test_a_draft_is_kept_or_discarded(box: LocalBox) -> None:
         fill(screen, cpus="2", network="internet")
         screen.sheet.arguments.fill("-v")
         await settled(pilot, screen)
-        screen.sheet.mode.control.focus()
+        screen.sheet.mode.focus()
         await pilot.press("escape")
         await shows(app, "is not submitted")
         await pilot.press("escape")
@@ -258,7 +258,7 @@ async def test_a_draft_is_kept_or_discarded(box: LocalBox) -> None:
         assert (draft.text, draft.arguments) == ("x = 1", "-v")
         assert (draft.values["cpus"], draft.values["network"]) == ("2", "internet")
         assert screen.sheet.editor.text == "x = 1"
-        screen.sheet.mode.control.focus()
+        screen.sheet.mode.focus()
         await pilot.press("escape", "d")
         await until(lambda: app.screen is not screen)
         screen = await begun(app, pilot)
@@ -303,10 +303,10 @@ async def test_hostile_pastes_move_no_terminal(box: LocalBox, ascii_only: bool) 
         assert "[bold]x[/]" in text_of(app)
         assert "is a binary file" in text_of(app)
         for entry in screen.sheet.entries.values():
-            if isinstance(entry.control, Input):
-                await paste(pilot, entry.control, f"{nasty}\nsecond\n")
+            if isinstance(entry, Input):
+                await paste(pilot, entry, f"{nasty}\nsecond\n")
         await settled(pilot, screen)
-        assert screen.sheet.entries["name"].value.startswith("a]0;title31mb")
+        assert screen.sheet.entries["name"].said.startswith("a]0;title31mb")
         for _ in range(3):
             assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e\u2066\u200d]", drawn(app))
             await pilot.press("pagedown")

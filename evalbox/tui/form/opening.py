@@ -6,6 +6,7 @@ import asyncio
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
@@ -14,10 +15,17 @@ from textual.widgets import Input
 
 from evalbox.tasks.catalogue import Listed, catalogue, places
 from evalbox.tui.context import Context
-from evalbox.tui.form.entry import Typed
+from evalbox.tui.form.entry import printable
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.columns import Cell, Column
 from evalbox.tui.widgets.table import Table
+
+
+class _Wanted(Input):
+    def _on_paste(self, event: events.Paste) -> None:
+        event.stop()
+        event.prevent_default()
+        self.insert_text_at_cursor(printable(event.text))
 
 
 class Opening(ModalScreen[Path]):
@@ -35,9 +43,9 @@ class Opening(ModalScreen[Path]):
         self._tasks: tuple[Listed, ...] = ()
         self.table: Table[Listed] = Table(
             [
-                Column("name", "TASK", 20, lambda one: Cell(one.name, Tone.STRONG)),
+                Column("name", "TASK", 30, lambda one: Cell(one.name, Tone.STRONG)),
                 Column("language", "LANGUAGE", 10, lambda one: Cell(one.language), rank=1),
-                Column("summary", "", 20, lambda one: Cell(one.summary, Tone.MUTED), flex=True),
+                Column("summary", "", 10, lambda one: Cell(one.summary, Tone.MUTED), flex=True),
             ],
             identify=lambda task: str(task.path),
             empty="no task of that name: what is typed is taken for a path",
@@ -48,7 +56,7 @@ class Opening(ModalScreen[Path]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="dialog", classes="high"):
-            yield Typed(placeholder="the name of a task, or the path of a file", id="wanted")
+            yield _Wanted(placeholder="the name of a task, or the path of a file", id="wanted")
             yield self.table
 
     def on_mount(self) -> None:

@@ -12,10 +12,9 @@ from textual.widget import Widget
 from textual.widgets import Input, TextArea
 
 from evalbox.errors import EvalboxError
-from evalbox.tui.form.choose import Choose
 from evalbox.tui.form.code import CodeEditor
 from evalbox.tui.form.draft import LANGUAGES, Draft, Mode
-from evalbox.tui.form.entry import Entry, Problem, headed
+from evalbox.tui.form.entry import Choose, Problem, entry, headed
 from evalbox.tui.form.fields import GROUPS, Field, Kind
 from evalbox.tui.glyphs import Glyphs
 from evalbox.tui.text import fit, steady
@@ -41,13 +40,13 @@ class Sheet(Widget):
         self.draft = draft
         self._glyphs = glyphs
         self.editor = CodeEditor(glyphs, id="code")
-        self.problem = Problem(indent=1)
+        self.problem = Problem()
         self.origin = Picture(self._origin, id="origin")
         self.as_it_is = Picture(self._as_it_is, id="as-it-is")
-        self.mode, self.language = Entry(_MODE), Entry(_LANGUAGE)
-        self.command, self.arguments = Entry(_COMMAND), Entry(_ARGUMENTS)
+        self.mode, self.language = entry(_MODE), entry(_LANGUAGE)
+        self.command, self.arguments = entry(_COMMAND), entry(_ARGUMENTS)
         self.entries = {
-            field.option: Entry(field) for group in GROUPS for field in group.fields
+            field.option: entry(field) for group in GROUPS for field in group.fields
         }  # fmt: skip
 
     def compose(self) -> ComposeResult:
@@ -74,9 +73,9 @@ class Sheet(Widget):
         """Puts the cursor where typing begins."""
         match self.draft.mode:
             case Mode.COMMAND:
-                self.command.control.focus()
+                self.command.focus()
             case Mode.FILE:
-                self.arguments.control.focus()
+                self.arguments.focus()
             case _:
                 self.editor.focus()
 
@@ -88,8 +87,8 @@ class Sheet(Widget):
         self.language.fill(draft.language)
         self.command.fill(draft.command)
         self.arguments.fill(draft.arguments)
-        for option, entry in self.entries.items():
-            entry.fill(draft.values.get(option, ""))
+        for option, one in self.entries.items():
+            one.fill(draft.values.get(option, ""))
         self._arrange()
 
     def _arrange(self) -> None:
@@ -133,7 +132,7 @@ class Sheet(Widget):
             self.draft.language = value
             self._read()
         else:
-            self.draft.values[option] = self.entries[option].value
+            self.draft.values[option] = self.entries[option].said
         self.post_message(self.Changed())
 
     def _change_mode(self, mode: Mode) -> None:
@@ -156,12 +155,12 @@ class Sheet(Widget):
 
     def tell(self, problems: Mapping[str, EvalboxError]) -> None:
         """Shows each where it belongs."""
-        for option, entry in self.entries.items():
+        for option, one in self.entries.items():
             error = problems.get(option)
-            entry.problem.say("" if error is None else told(option, error))
+            one.say("" if error is None else told(option, error))
         engine = self.entries["engine"]
-        if "engine" not in problems and engine.value == "process":
-            engine.problem.say(_UNCONFINED, Tone.WARN)
+        if "engine" not in problems and engine.said == "process":
+            engine.say(_UNCONFINED, Tone.WARN)
         rest = [told(option, error) for option, error in problems.items()
                 if option not in self.entries]  # fmt: skip
         self.problem.say("; ".join(rest), Tone.BAD if self.draft.changed else Tone.MUTED)
@@ -169,7 +168,7 @@ class Sheet(Widget):
     def go_to(self, option: str) -> None:
         """Puts the cursor where that is put right."""
         if option in self.entries:
-            self.entries[option].control.focus()
+            self.entries[option].focus()
         else:
             self.begin()
 
@@ -182,7 +181,7 @@ class Sheet(Widget):
         language = draft.tongue if draft.mode is Mode.SCRIPT else ""
         right = [(f"  {steady(language)} ", Tone.ACCENT)]
         if draft.path:
-            room = max(0, width - measure(left) - measure(right) - 2)
+            room = max(0, width - measure(left) - measure(right) - 3)
             left.append((f"  {fit(draft.path, room)}", Tone.FAINT))
         return [ends(left, right, width)]
 

@@ -45,8 +45,9 @@ class Whole(ModalScreen[None]):
 
     def _draw(self, width: int) -> list[Line]:
         lines: list[Line] = [[(steady(self._title), Tone.STRONG)], []]
+        gutter = _LABEL if any(label for label, _ in self._facts) else 0
         for label, value in self._facts:
-            lines += _told(label, value, width)
+            lines += _told(label, value, gutter, width)
         return lines
 
     def action_scroll(self, by: int) -> None:
@@ -56,16 +57,16 @@ class Whole(ModalScreen[None]):
         self._copy("\n".join(f"{label}: {value}" for label, value in self._facts))
 
 
-def _told(label: str, value: str, width: int) -> list[Line]:
-    """A value with its label, in as many lines as it takes."""
-    room = max(8, width - _LABEL - 1)
+def _told(label: str, value: str, gutter: int, width: int) -> list[Line]:
+    """A value with its label in a ``gutter``, in as many lines as it takes."""
+    room = max(8, width - gutter - 1)
     lines: list[Line] = []
     for text in value.splitlines() or [""]:
         rest = steady(text)
         for start in range(0, max(1, len(rest)), room):
             if len(lines) == _MOST:
-                return [*lines, [(" " * _LABEL, Tone.MUTED), ("and more", Tone.MUTED)]]
+                return [*lines, [(" " * gutter, Tone.MUTED), ("and more", Tone.MUTED)]]
             shown = label if not lines else ""
             part = window(rest, start, room).rstrip()
-            lines.append([(f"{shown:<{_LABEL}}", Tone.MUTED), (part, Tone.TEXT)])
+            lines.append([(f"{shown:<{gutter}}", Tone.MUTED), (part, Tone.TEXT)])
     return lines
