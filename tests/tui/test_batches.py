@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import pytest
 from conftest import PATIENCE, control, in_state, shows, spec, submit, text_of, until
@@ -21,6 +22,7 @@ from evalbox.tui.model.sheet import STEPS, Tally, sheet
 from evalbox.tui.screens import batch_columns, batch_facts
 from evalbox.tui.screens.batches import BatchesScreen
 from evalbox.tui.screens.choice import Choice
+from evalbox.tui.screens.compare import BatchesCompared
 from evalbox.tui.screens.prompt import Prompt
 from evalbox.tui.screens.within import Within
 from evalbox.tui.widgets.picture import measure
@@ -234,6 +236,28 @@ async def test_how_many_run_at_once(box: LocalBox) -> None:
         await pilot.press("c", "backspace", *"none", "enter")
         await shows(app, "batch new: no limit")
         assert (await box.batch("new")).concurrency is None
+
+
+async def test_two_are_compared_and_their_evaluations_exported(
+    box: LocalBox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await two_batches(box)
+    monkeypatch.chdir(tmp_path)
+    async with control(box) as (app, pilot):
+        await pilot.press("3")
+        await until(lambda: len(totals(app)) == 2)
+        await pilot.press("C")
+        await shows(app, "mark the two that are to be compared")
+        await pilot.press("a", "C")
+        await until(lambda: isinstance(app.screen, BatchesCompared))
+        await pilot.press("escape")
+        assert page(app)
+        await pilot.press("X")
+        await shows(app, "Export 5 evaluations of 2 batches as")
+        await pilot.press("c", "enter")
+        await until(lambda: any(tmp_path.glob("*.csv")))
+        (written,) = tmp_path.glob("*.csv")
+        await until(lambda: len(written.read_text().splitlines()) == 6)
 
 
 async def test_it_is_asked_only_while_it_is_shown(

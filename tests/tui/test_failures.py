@@ -179,6 +179,17 @@ async def test_a_group_is_queued_again(box: LocalBox) -> None:
         await shows(app, "Nothing has failed.")
 
 
+async def test_the_cause_is_copied(box: LocalBox) -> None:
+    await submit_and_end(box, ("error", "gone [red]", ";", "false"))
+    async with control(box) as (app, pilot):
+        await pilot.press("4")
+        await shows(app, "gone [red]")
+        (group,) = page(app).table.rows
+        assert page(app).copied(group) == "failed: gone [red] (1)"
+        await pilot.press("y")
+        await shows(app, "copied")
+
+
 async def test_read_only_changes_nothing(box: LocalBox) -> None:
     await submit_and_end(box, ("false",))
     async with control(box, read_only=True) as (app, pilot):
