@@ -18,7 +18,7 @@ from evalbox.tui.model.tree import tree
 from evalbox.tui.screens.evaluation.score import drawn_score
 from evalbox.tui.screens.evaluation.timeline import drawn_track
 from evalbox.tui.text import cells, height, steady, wrapped
-from evalbox.tui.widgets.charts import Graph, drawn, over_time
+from evalbox.tui.widgets.charts import Graph, dots, drawn, over_time
 from evalbox.tui.widgets.laying import Layout
 from evalbox.tui.widgets.picture import Line, measure
 
@@ -195,10 +195,16 @@ def test_what_stays_far_below_its_limit_has_a_scale_of_its_own() -> None:
 def test_graphs_of_anything_fit(
     points: list[tuple[float, float]], limit: float, width: int, rows: int
 ) -> None:
-    for glyphs in (BLOCK, ASCII):
-        lines = drawn(graph(points, limit), glyphs, width=width, rows=rows)
+    for glyphs, dotted in ((BLOCK, False), (BLOCK, True), (ASCII, False)):
+        lines = drawn(graph(points, limit), glyphs, width=width, rows=rows, dotted=dotted)
         assert len(lines) == rows + 2
         assert all(measure(line) <= max(width, 20) for line in lines[1:])
+
+
+def test_dots_are_filled_from_below() -> None:
+    assert dots([4, 4], 2, 4) == "⠀⣿"
+    assert dots([4, 4, 0, 4, 1, 1], 3, 4) == "⣿⢸⣀"
+    assert dots([0.001], 1, 4) == "⢀"
 
 
 def test_values_over_time_keep_their_places() -> None:

@@ -67,14 +67,16 @@ class Graph:
 _SIDE, _SMALL, _ABOVE = 10, 1 / 8, 1.25
 
 
-def drawn(graph: Graph, glyphs: Glyphs, *, width: int, rows: int) -> list[Line]:
+def drawn(
+    graph: Graph, glyphs: Glyphs, *, width: int, rows: int, dotted: bool = False
+) -> list[Line]:
     """``rows`` + 2 lines of ``width`` cells, with the limit as a line across.
 
     What stays far below its limit is drawn on a scale of its own, and the line says that the limit
-    is above it.
+    is above it. ``dotted``: twice as many values, in half as many steps.
     """
     size = max(4, width - _SIDE - 2)
-    values = over_time(graph.points, size)
+    values = over_time(graph.points, 2 * size if dotted else size)
     peak = max(values, default=0.0)
     small = peak < graph.limit * _SMALL
     top = _round_up(_ABOVE * peak) if small else max(graph.limit, peak)
@@ -84,7 +86,12 @@ def drawn(graph: Graph, glyphs: Glyphs, *, width: int, rows: int) -> list[Line]:
     if line_at == rows:
         lines.append(_limit(above, size, glyphs))
     for row in reversed(range(rows)):
-        lines.append(_row(graph, values, top, row, rows, size, glyphs))
+        step = top / rows
+        part = [min(step, max(0.0, value - step * row)) for value in values]
+        text = dots(part, size, step) if dotted else sparkline(part, size, step, glyphs)
+        beside = {rows - 1: graph.tell(top), 0: graph.tell(0.0) if rows > 1 else ""}.get(row, "")
+        tone = Tone.BAD if step * row >= graph.limit else Tone.BUSY
+        lines.append([(f"{beside[: _SIDE - 1]:>{_SIDE - 1}} ", Tone.FAINT), (text, tone)])
         if row == line_at:
             lines.append(_limit(above, size, glyphs))
     return lines
@@ -95,23 +102,19 @@ def _limit(words: str, size: int, glyphs: Glyphs) -> Line:
     return [(" " * _SIDE, Tone.TEXT), (text, Tone.WARN)]
 
 
-def _row(
-    graph: Graph,
-    values: Sequence[float],
-    top: float,
-    row: int,
-    rows: int,
-    size: int,
-    glyphs: Glyphs,
-) -> Line:
-    step = top / rows
-    beside = {rows - 1: graph.tell(top), 0: graph.tell(0.0) if rows > 1 else ""}.get(row, "")
-    part = [min(step, max(0.0, value - step * row)) for value in values]
-    over = step * row >= graph.limit
-    return [
-        (f"{beside[: _SIDE - 1]:>{_SIDE - 1}} ", Tone.FAINT),
-        (sparkline(part, size, step, glyphs), Tone.BAD if over else Tone.BUSY),
-    ]
+#: The dots of a cell's two columns, from none to all four, from the bottom.
+_LEFT, _RIGHT = (0x00, 0x40, 0x44, 0x46, 0x47), (0x00, 0x80, 0xA0, 0xB0, 0xB8)
+_BLANK = 0x2800
+
+
+def dots(values: Sequence[float], width: int, top: float) -> str:
+    """The last of the values, two for each of ``width`` cells, in dots; full at ``top``."""
+    levels = [0 if value <= 0 else max(1, min(4, int(value / top * 4))) for value in values]
+    levels = [0] * (2 * width - len(levels)) + levels[-2 * width :]
+    return "".join(
+        chr(_BLANK + _LEFT[left] + _RIGHT[right])
+        for left, right in zip(levels[::2], levels[1::2], strict=True)
+    )
 
 
 def over_time(points: Sequence[tuple[float, float]], width: int) -> list[float]:

@@ -108,6 +108,12 @@ def _between(begin: float | None, end: float | None) -> str:
     return "" if begin is None or end is None else format_duration(max(0.0, end - begin))
 
 
+def _output(attempt: Attempt) -> Span:
+    if attempt.verdict is None:
+        return ("", Tone.TEXT)
+    return (format_size(attempt.output_bytes) + attempt.truncated * " (cut)", Tone.TEXT)
+
+
 _WARMTH = {True: "warm", False: "cold", None: ""}
 
 _ROWS: Sequence[tuple[str, Cell]] = (
@@ -127,7 +133,7 @@ _ROWS: Sequence[tuple[str, Cell]] = (
     ("disk", _plain(lambda one: format_size(one.usage.disk) if one.verdict else "")),
     ("read", _plain(lambda one: format_size(one.usage.read_bytes) if one.verdict else "")),
     ("written", _plain(lambda one: format_size(one.usage.written_bytes) if one.verdict else "")),
-    ("output", _plain(lambda one: format_size(one.output_bytes) + one.truncated * " (cut)")),
+    ("output", _output),
     ("engine", _plain(lambda one: one.engine)),
     ("warm", _plain(lambda one: _WARMTH[one.warm])),
     ("sandbox", _plain(lambda one: one.sandbox_id)),

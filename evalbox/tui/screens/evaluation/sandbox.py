@@ -80,7 +80,7 @@ def _limits(item: Evaluation, attempt: Attempt | None) -> list[Line]:
     took = ""
     if attempt is not None and attempt.started_at is not None and attempt.finished_at is not None:
         took = format_duration(max(0.0, attempt.finished_at - attempt.started_at))
-    kept = format_size(attempt.output_bytes) if attempt is not None else ""
+    kept = format_size(attempt.output_bytes) if attempt is not None and used is not None else ""
     cut = ", the rest was cut" if attempt is not None and attempt.truncated else ""
     rows = [
         ("cpus", f"{limits.cpus:g} cores", f"{used.cpu_seconds:.2f} s" if used else ""),

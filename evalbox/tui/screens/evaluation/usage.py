@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
 
 from evalbox.domain.attempt import Usage
 from evalbox.domain.limits import Limits
@@ -21,6 +24,20 @@ _TWO, _LEAST_ROWS, _MOST_ROWS = 100, 3, 8
 
 class UsagePane(PicturePane):
     NAME = "usage"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("v", "dots", "dots", id="usage.dots", tooltip="Draw in dots, twice as finely"),
+    ]
+
+    dotted = False
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "dots" and self.context.options.ascii:
+            return False
+        return super().check_action(action, parameters)
+
+    def action_dots(self) -> None:
+        self.dotted = not self.dotted
+        self.look()
 
     async def renew(self) -> None:
         await self.subject.renew_samples()
@@ -41,7 +58,10 @@ class UsagePane(PicturePane):
         size = width // columns
         room = self._scroll.size.height // (len(graphs) // columns) - 3
         rows = max(_LEAST_ROWS, min(_MOST_ROWS, room))
-        pictures = [drawn(one, self.context.glyphs, width=size, rows=rows) for one in graphs]
+        pictures = [
+            drawn(one, self.context.glyphs, width=size, rows=rows, dotted=self.dotted)
+            for one in graphs
+        ]
         last: Line = [
             (f" {wording.moment(samples[0][0])} to {wording.clock(samples[-1][0])}", Tone.FAINT)
         ]
