@@ -88,6 +88,18 @@ async def test_the_last_is_followed_until_another_is_looked_at(box: LocalBox) ->
         await until(lambda: len(table.rows) == 55)
 
 
+async def test_the_last_is_seen_from_the_start_and_at_any_height(box: LocalBox) -> None:
+    await box.pause()
+    await submit(box, *[spec(f"old {place}") for place in range(80)], spec("newest"))
+    async with control(box, size=(120, 24)) as (app, pilot):
+        await press(pilot, EVENTS, "t")
+        await shows(app, " newest")
+        await press(pilot, "1", "6")
+        await shows(app, " newest")
+        await pilot.resize_terminal(120, 18)
+        await shows(app, " newest")
+
+
 async def test_the_audit_log_is_verified(box: LocalBox, monkeypatch: pytest.MonkeyPatch) -> None:
     await submit(box, spec("one"))
     async with control(box) as (app, pilot):

@@ -135,8 +135,8 @@ def test_history_tells_of_values_and_maxima() -> None:
     latest = sample(301.0, cpu=90.0, memory_used=4 << 30, received_rate=5 << 20)
     one.history.append(latest)
     told = words(history(latest, past(one), BLOCK, 120, 30))
-    assert "90 % of 100 %, at most 90 %" in told
-    assert "4.0 GiB of 8.0 GiB, at most 4.0 GiB" in told
+    assert "90 %, at most 90 %" in told
+    assert "4.0 GiB, at most 4.0 GiB, of 8.0 GiB" in told
     assert "5.0 MiB/s, at most 5.0 MiB/s" in told
     assert "nothing has measured" in words(history(None, past(Standing()), BLOCK, 80, 20))
 

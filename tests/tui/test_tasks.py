@@ -119,6 +119,7 @@ async def test_without_tasks(box: LocalBox, tasks: Path) -> None:
     async with control(box, size=(60, 16), ascii=True, colour=False) as (app, pilot):
         await press(pilot, TASKS)
         await shows(app, "No tasks are found.")
+        assert text_of(app).isascii()
         await press(pilot, "r", "J", "K")
         assert isinstance(app.screen, TasksScreen)
 
@@ -132,6 +133,7 @@ async def test_hostile_sources_and_names(box: LocalBox, tasks: Path) -> None:
         await shows(app, "a[b]^[[2J.py")
         await shows(app, "[red]doc[/red]")
         await shows(app, "xxxxxxxx")
+        assert "…" in text_of(app)
         await press(pilot, "J", "J")
         await shows(app, "line20 = 20")
         await press(pilot, *"J" * 70)

@@ -134,7 +134,7 @@ class HostScreen(Listing):
             Column("doing", "DOING", 14, lambda row: wording.activity(row, self._doing(row), now()),
                    flex=True, rank=1),
             self._column("cpu", "CPU", 12, lambda one: one.cpu, lambda one: one.limits.cpus,
-                         lambda cores: f"{cores:.3g}"),
+                         lambda cores: f"{cores:.2f}".removesuffix(".00")),
             self._column("memory", "MEMORY", 14, lambda one: one.memory,
                          lambda one: one.limits.memory, small_size),
             self._column("disk", "DISK", 14, lambda one: one.disk, lambda one: one.limits.disk,

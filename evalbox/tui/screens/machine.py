@@ -153,7 +153,10 @@ def _cores(latest: HostSample, glyphs: Glyphs, width: int, most: int) -> list[Li
 
 @dataclass(frozen=True, slots=True)
 class _Graph:
-    """``now`` is the newest value, ``top`` that of full height: 0 means the greatest shown."""
+    """``now`` is the newest value, ``top`` that of full height: 0 means the greatest shown.
+
+    ``of`` is the whole of it in words, where that is to be told.
+    """
 
     label: str
     tone: Tone
@@ -161,6 +164,7 @@ class _Graph:
     words: Callable[[float], str]
     now: float
     top: float = 0.0
+    of: str = ""
 
 
 def history(
@@ -188,9 +192,10 @@ def _graphs(latest: HostSample) -> list[_Graph]:
         _Graph("processor", Tone.BUSY, Figure.CPU, lambda value: f"{value:.0f} %",
                latest.cpu, 100.0),
         _Graph("memory", Tone.SPECIAL, Figure.MEMORY, size,
-               latest.memory_used, latest.memory_total),
+               latest.memory_used, latest.memory_total, size(latest.memory_total)),
         _Graph("load", Tone.ACCENT, Figure.LOAD, lambda value: f"{value:.2f}", latest.load[0]),
-        _Graph("disk", Tone.WARN, Figure.DISK, size, latest.disk_used, latest.disk_total),
+        _Graph("disk", Tone.WARN, Figure.DISK, size, latest.disk_used, latest.disk_total,
+               size(latest.disk_total)),
         _Graph("network in", Tone.GOOD, Figure.RECEIVED, rate, latest.received_rate),
         _Graph("network out", Tone.GOOD, Figure.SENT, rate, latest.sent_rate),
     ]  # fmt: skip
@@ -199,8 +204,9 @@ def _graphs(latest: HostSample) -> list[_Graph]:
 def _drawn(graph: _Graph, past: Past, glyphs: Glyphs, *, width: int, rows: int) -> list[Line]:
     shown = past.columns(graph.figure, max(4, width - 2))
     greatest = max(shown)
-    of = f" of {graph.words(graph.top)}" if graph.top else ""
-    words = f"{graph.words(graph.now)}{of}, at most {graph.words(greatest)}"
+    words = f"{graph.words(graph.now)}, at most {graph.words(greatest)}"
+    if graph.of and len(graph.label) + len(words) + len(graph.of) < width:
+        words = f"{words}, of {graph.of}"
     return chart(
         graph.label, words, shown, graph.top or greatest or 1.0,
         width=width, rows=rows, tone=graph.tone, glyphs=glyphs,

@@ -9,6 +9,7 @@ from textual.geometry import Region, Size
 from textual.strip import Strip
 from textual.widget import Widget
 
+from evalbox.tui.glyphs import ASCII, BLOCK
 from evalbox.tui.text import fit
 from evalbox.tui.theme import PALETTES, Surface, Tone
 from evalbox.tui.widgets.strips import joined
@@ -62,16 +63,21 @@ class Picture(Widget):
     def render_line(self, y: int) -> Strip:
         width = self.content_size.width
         lines = self._at(width)
-        return strip(lines[y] if y < len(lines) else (), width, self.app.theme, self._surface)
+        line = lines[y] if y < len(lines) else ()
+        glyphs = ASCII if self.app.has_class("-ascii") else BLOCK
+        return strip(line, width, self.app.theme, self._surface, glyphs.ellipsis)
 
 
-def strip(line: Line, width: int, theme: str, surface: Surface) -> Strip:
+def strip(
+    line: Line, width: int, theme: str, surface: Surface, ellipsis: str = BLOCK.ellipsis
+) -> Strip:
     """``line``, cut or filled to ``width`` cells."""
     palette = PALETTES[theme]
     spans, left = [], width
     for text, tone in line:
         size = measure([(text, tone)])
-        spans.append((text if size <= left else fit(text, left), palette.style(tone, surface)))
+        shown = text if size <= left else fit(text, left, ellipsis=ellipsis)
+        spans.append((shown, palette.style(tone, surface)))
         left -= size
         if left <= 0:
             break

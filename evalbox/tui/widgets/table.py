@@ -106,13 +106,13 @@ class Table(Lines[R], Generic[R], can_focus=True):
         self._note_cursor()
 
     def _reveal(self) -> None:
-        """Scrolls to where the cursor is."""
+        """Scrolls to where the cursor is, also where there is no scrollbar yet."""
         height = max(1, self._high - HEADER)
         index, top = self._cursor, self.scroll_offset.y
         if index < top:
-            self.scroll_to(y=index, animate=False, immediate=True)
+            self.scroll_to(y=index, animate=False, immediate=True, force=True)
         elif index >= top + height:
-            self.scroll_to(y=index - height + 1, animate=False, immediate=True)
+            self.scroll_to(y=index - height + 1, animate=False, immediate=True, force=True)
 
     def on_resize(self) -> None:
         # How much there is to scroll over is known only then.
