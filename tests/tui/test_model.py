@@ -9,14 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from evalbox.domain.activity import Activity
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.event import Event
 from evalbox.domain.ids import IdFactory
+from evalbox.domain.limits import Limits
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import Score, ScoreKind
 from evalbox.domain.state import State
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.query import parse
 from evalbox.tui.model.row import row_of
+from evalbox.tui.model.standing import Standing
 from evalbox.tui.model.view import Order, View
 
 NOW = 1_700_000_000.0
@@ -157,10 +161,99 @@ def test_a_cancelled_one_says_so_until_it_ends() -> None:
         ("nosuch:field", False),
         ("(", False),
         ("state:", True),
+        ("agent:gpt", True),
+        ("agent:claude", False),
+        ("error:zero", True),
+        ("score:0.75", True),
+        ("score:>0.5", True),
+        ("score:>=0.75", True),
+        ("score:=0.75", True),
+        ("score:<=.75", True),
+        ("score:<7.5e-1", False),
+        ("!score:>0.5", False),
+        ("!score:>0.9", True),
+        ("score:>", False),
+        ("score:>x", False),
+        ("tries:>2", True),
+        ("name:>1", False),
+        (">1", False),
     ],
 )
 def test_queries(text: str, held: bool) -> None:
-    assert parse(text).holds(row_of(evaluation(state=State.RUNNING))) is held
+    item = evaluation(
+        state=State.RUNNING,
+        attempts=3,
+        error="division by zero",
+        score=Score(ScoreKind.NUMBER, 0.75),
+    )
+    spec = replace(item.spec, labels=item.spec.labels | {"agent": "gpt-5"})
+    assert parse(text).holds(row_of(replace(item, spec=spec))) is held
+
+
+def test_what_has_no_number_is_not_compared() -> None:
+    rows = [row_of(evaluation()), row_of(evaluation(score=Score(ScoreKind.MANUAL)))]
+    for text in ("score:>0", "score:<0", "!score:>0"):
+        assert not any(parse(text).holds(row) for row in rows)
+    assert parse("score:manual").holds(rows[1])
+
+
+def test_scores_errors_and_troubles_are_told_by_events() -> None:
+    book = Book()
+    item = evaluation()
+    book.learn([item])
+    book.fold(event(1, "starting", item.id, NOW + 1, attempt=1))
+    book.fold(event(2, "queued", item.id, NOW + 2, attempt=1, outcome="infra_error"))
+    assert (book.troubled, book.rows[0].troubles) == (1, 1)
+    book.fold(
+        event(
+            3, "failed", item.id, NOW + 3, attempt=2, outcome="failed", error="ValueError: no",
+            score={"kind": "number", "value": 0.5},
+        )
+    )  # fmt: skip
+    row = book.rows[0]
+    assert (row.error, row.score) == ("ValueError: no", Score(ScoreKind.NUMBER, 0.5))
+    assert (book.scored, book.retried, book.led) == (1, 1, 0)
+    # The page tells of the same again, and the feed of what the page knew.
+    book.learn(
+        [replace(item, state=State.FAILED, attempts=2, infra_failures=1, updated_at=NOW + 3)]
+    )
+    book.fold(event(2, "queued", item.id, NOW + 2, attempt=1, outcome="infra_error"))
+    assert (book.troubled, row.troubles, book.scored) == (1, 1, 0)
+    book.fold(event(4, "removed", item.id, NOW + 4))
+    assert (book.troubled, book.retried, book.scored) == (0, 0, 0)
+
+
+def test_what_attempts_are_at_is_known_by_their_evaluation() -> None:
+    standing = Standing()
+    standing.attend([])
+    assert not standing.attended
+    standing.attend([Activity("one", 1, "running", NOW, Limits())])
+    assert standing.activity["one"].phase == "running"
+    standing.attend([])
+    # The columns stay, for what runs next.
+    assert standing.attended
+    assert not standing.activity
+
+
+async def test_an_order_that_lives_is_made_anew_though_nothing_happens() -> None:
+    book = Book()
+    book.learn(evaluation(f"task {place}") for place in range(3))
+    view = View(book, order=Order("elapsed", lambda row: 0, live=True))
+    assert await view.renew()
+    assert view.stale
+    assert not view.due(0)
+    assert view.due(1e12)
+
+
+async def test_what_is_empty_does_not_wait() -> None:
+    book = Book()
+    view = View(book)
+    assert await view.renew()
+    book.learn([evaluation()])
+    assert view.due(0)
+    assert await view.renew()
+    book.learn([evaluation()])
+    assert not view.due(0)
 
 
 def test_half_a_regular_expression_is_taken_literally_and_told() -> None:
