@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from conftest import PATIENCE, control, in_state, shows, spec, submit, text_of, until
@@ -70,7 +71,7 @@ async def test_every_pane_by_its_digit(box: LocalBox) -> None:
             ("1", ["agent=gpt", "night", one, "exit 3", "512.0 MiB memory"]),
             ("2", ["oops", "2 lines"]),
             ("3", ["try 1", "running", "█", "failed"]),
-            ("4", ["evaluation.starting", "4 events", "exit_code=3"]),
+            ("4", ["evaluation.starting", "4 events", "failed: exit status 3"]),
             ("5", ["no samples"]),
             ("6", ["No files were kept"]),
             ("7", ["fake:fake/image", "1000:1000", "TOKEN", "not killed for it", "used 2.00 s"]),
@@ -89,6 +90,35 @@ async def test_every_pane_by_its_digit(box: LocalBox) -> None:
         await shows(app, "── log ")
         await press(pilot, "d", "escape")
         assert isinstance(app.screen, Listing)
+
+
+@pytest.mark.parametrize("way", ["socket", "tcp"])
+async def test_every_pane_of_a_box_elsewhere(tmp_path: Path, way: str) -> None:
+    from api_support import reached
+
+    async with reached(way, tmp_path / "served") as found:
+        box = cast(LocalBox, found.box)
+        (one,) = await submit(
+            box,
+            failing(";", "artifact", "out/x", "text of it", artifacts=("out",),
+                    retry=RetryPolicy(retries=1, base=0.01)),
+        )  # fmt: skip
+        await in_state(box, one, State.FAILED)
+        async with looking(box, one) as (app, pilot):
+            for key, wanted in zip("123456789", _SEEN, strict=True):
+                await press(pilot, key)
+                await shows(app, wanted)
+            await press(pilot, "6", "j", "enter")
+            await shows(app, "text of it")
+            await press(pilot, "2", "comma")
+            await shows(app, "try 1 of 2")
+            await shows(app, "oops")
+
+
+_SEEN = (
+    "exit 3", "oops", "try 2", "evaluation.starting", "no samples", "x", "fake:fake/image",
+    "no score", "▌try 2",
+)  # fmt: skip
 
 
 async def test_panes_are_made_when_they_are_gone_to(box: LocalBox) -> None:

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from evalbox.domain.event import Event
 from evalbox.tui import wording
+from evalbox.tui.happenings import tone_of, words_of
 from evalbox.tui.screens.evaluation.pane import PicturePane, told
 from evalbox.tui.text import fit, steady
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.picture import Line
 
-#: Events that are shown, the newest; cells of their kind.
-_MOST, _KIND = 2000, 24
+#: Events that are shown, the newest; cells of their kind; characters of what they tell.
+_MOST, _KIND, _WORDS = 2000, 24, 400
 
 
 class Events(PicturePane):
@@ -32,10 +33,8 @@ class Events(PicturePane):
 
 
 def _line(event: Event) -> Line:
-    data = "  ".join(f"{key}={value}" for key, value in event.data.items() if value is not None)
     return [
         (f" {wording.moment(event.at)}", Tone.MUTED),
-        (f"  {fit(event.kind, _KIND)}", Tone.STRONG),
-        (f"  try {event.attempt}" if event.attempt else "", Tone.MUTED),
-        (f"  {steady(data[:1000])}", Tone.TEXT),
+        (f"  {fit(event.kind, _KIND)}", tone_of(event)),
+        (f"  {steady(words_of(event)[:_WORDS])}", Tone.TEXT),
     ]
