@@ -192,7 +192,8 @@ class Lines(ScrollView, Generic[R]):
         style = PALETTES[self.app.theme].style(Tone.MUTED)
         told = self.empty if not self._rows and y == HEADER + 1 else ""
         margin = " " * MARGIN if told else ""
-        return Strip([Segment(fit(margin + told, self._wide), style)], self._wide)
+        text = fit(margin + told, self._wide, ellipsis=self._glyphs.ellipsis)
+        return Strip([Segment(text, style)], self._wide)
 
 
 def _stretches(lines: Iterable[int]) -> list[tuple[int, int]]:
