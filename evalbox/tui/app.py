@@ -157,12 +157,13 @@ class MissionControl(App[Ending]):
     def action_new(self) -> None:
         from evalbox.tui.screens.new import NewEvaluation
 
-        if isinstance(self.screen, Page) and not isinstance(self.screen, NewEvaluation):
+        if isinstance(self.screen, Page):
             self.push_screen(NewEvaluation(self.context))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "new" and self.context.options.read_only:
-            return False
+        if action == "new":
+            stack = self.screen_stack
+            return not self.context.options.read_only and not (stack and stack[-1].id == "new")
         return super().check_action(action, parameters)
 
     def action_help(self) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from conftest import IMAGE, control, shows, text_of, until
 from textual import events
 from textual.pilot import Pilot
 from textual.widget import Widget
@@ -24,7 +25,6 @@ from evalbox.tui.form.sheet import Sheet
 from evalbox.tui.screens.evaluation import EvaluationScreen
 from evalbox.tui.screens.new import NewEvaluation
 from evalbox.tui.screens.whole import Whole
-from tests.tui.conftest import IMAGE, control, shows, text_of, until
 
 SCRIPT = "print(1)"
 

@@ -51,7 +51,8 @@ class NewEvaluation(Page):
         Binding("ctrl+o", "open", "open a task", id="new.open", tooltip="Open a task or a file"),
         Binding("f2", "line", "command line", id="new.line",
                 tooltip="Show and copy the command line that asks for the same"),
-        Binding("escape,q", "back", "back", id="new.back", tooltip="Leave the form"),
+        Binding("escape", "back", "back", id="new.back", tooltip="Leave the form"),
+        Binding("q", "back", "back", show=False, id="new.back_too", tooltip="Leave the form"),
         Binding("down", "go(1)", "next field", show=False, id="new.next",
                 tooltip="The next field"),
         Binding("up", "go(-1)", "field before", show=False, id="new.previous",
@@ -61,6 +62,7 @@ class NewEvaluation(Page):
 
     def __init__(self, context: Context, path: Path | None = None) -> None:
         super().__init__(context)
+        self.id = "new"
         kept = context.desk.draft if path is None else None
         self._path = path
         self.sheet = Sheet(kept or Draft(), context.glyphs)
