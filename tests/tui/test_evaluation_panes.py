@@ -14,11 +14,12 @@ from rich.cells import cell_len
 from textual.pilot import Pilot
 
 from evalbox.domain.attempt import Attempt, Usage, Verdict
-from evalbox.domain.evaluation import EvaluationSpec
+from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.score import Score, ScoreCheck, ScoreKind
 from evalbox.domain.state import State
+from evalbox.errors import ServiceUnreachable
 from evalbox.service.local import LocalBox
 from evalbox.tui.app import MissionControl
 from evalbox.tui.screens.choice import Choice
@@ -244,6 +245,28 @@ async def test_removing_goes_back(box: LocalBox) -> None:
     async with looking(box, one) as (app, pilot):
         await press(pilot, "D", "y")
         await until(lambda: isinstance(app.screen, Listing))
+
+
+async def test_a_box_that_is_lost_and_found(box: LocalBox, monkeypatch: pytest.MonkeyPatch) -> None:
+    (one,) = await submit(box, spec("runs", "echo", "begun", ";", "sleep", "600"))
+    await in_state(box, one, State.RUNNING)
+    get, tries = box.get, 0
+
+    async def lost(evaluation_id: str) -> Evaluation:
+        nonlocal tries
+        tries += 1
+        raise ServiceUnreachable("no box answers")
+
+    async with looking(box, one) as (app, _):
+        await shows(app, "begun")
+        told = []
+        monkeypatch.setattr(app.screen, "tell_error", told.append)
+        monkeypatch.setattr(box, "get", lost)
+        await until(lambda: tries > 5)
+        assert len(told) == 1
+        monkeypatch.setattr(box, "get", get)
+        await box.cancel([one])
+        await shows(app, "– cancelled")
 
 
 async def test_scores_and_errors(box: LocalBox, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -68,8 +68,9 @@ class Subject:
     # --- learning ---
 
     async def follow(self) -> AsyncIterator[Event]:
-        """What happens to it, from its beginning on and without end."""
-        events = self.box.events(evaluation_id=self.id, follow=True)
+        """What happens to it and is not known yet, from its beginning on and without end."""
+        seq = self.events[-1].seq if self.events else 0
+        events = self.box.events(after=seq, evaluation_id=self.id, follow=True)
         async with aclosing(events) as coming:  # type: ignore[type-var]
             async for event in coming:
                 self.events.append(event)

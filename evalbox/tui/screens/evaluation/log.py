@@ -14,6 +14,7 @@ from textual.widget import Widget
 
 from evalbox.domain.quantity import format_size
 from evalbox.domain.records import OutputPiece
+from evalbox.errors import ServiceUnreachable
 from evalbox.tui.context import Context
 from evalbox.tui.model.log import Log
 from evalbox.tui.model.subject import Subject
@@ -64,11 +65,16 @@ class LogPane(Pane):
         ended = attempt is not None and attempt.verdict is not None
         offset = max(0, attempt.output_bytes - _TAIL) if attempt and ended else 0
         pieces = subject.box.output(subject.id, attempt=number, offset=offset, follow=not ended)
-        async with aclosing(pieces) as output:  # type: ignore[type-var]
-            async for piece in output:
-                for part in _parts(piece):
-                    log.feed(part)
-                    await asyncio.sleep(0)
+        try:
+            async with aclosing(pieces) as output:  # type: ignore[type-var]
+                async for piece in output:
+                    for part in _parts(piece):
+                        log.feed(part)
+                        await asyncio.sleep(0)
+        except ServiceUnreachable:
+            # Read anew when the box is there again.
+            self._read = 0
+            raise
 
     def aside(self) -> str:
         log = self._log

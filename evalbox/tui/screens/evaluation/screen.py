@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -11,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
-from evalbox.errors import EvaluationNotFound
+from evalbox.errors import EvalboxError, EvaluationNotFound
 from evalbox.tui.acting import Acting
 from evalbox.tui.context import Context
 from evalbox.tui.model.row import Row, row_of
@@ -35,6 +36,8 @@ PANES: Sequence[type[Pane]] = (
 _NAMES = [pane.NAME for pane in PANES]
 #: Cells from which on there is room for two panes.
 _TWO = 140
+#: Seconds after which a box that was lost is looked for again.
+_AGAIN = 1.0
 
 
 class EvaluationScreen(Acting):
@@ -70,6 +73,7 @@ class EvaluationScreen(Acting):
         self.subject = Subject(context.box, row.id)
         self._wanted = self._refreshing = False
         self._asked = self._zoomed = False
+        self._trouble = ""
         self._pane = pane
         self._made: dict[str, Pane] = {}
         self._head = Picture(self._draw_head, id="head")
@@ -88,12 +92,18 @@ class EvaluationScreen(Acting):
     # --- what is known of it ---
 
     async def _follow(self) -> None:
-        self._renew_soon()
-        async with aclosing(self.subject.follow()) as events:  # type: ignore[type-var]
-            async for event in events:
-                item = self.subject.item
-                if item is None or event.at >= item.updated_at:
-                    self._renew_soon()
+        """Begins again where the box was lost."""
+        while True:
+            self._renew_soon()
+            try:
+                async with aclosing(self.subject.follow()) as events:  # type: ignore[type-var]
+                    async for event in events:
+                        item = self.subject.item
+                        if item is None or event.at >= item.updated_at:
+                            self._renew_soon()
+            except EvalboxError as error:
+                self._fail(error)
+            await asyncio.sleep(_AGAIN)
 
     def _renew_soon(self) -> None:
         """Once more where it is under way: far from the box it may take longer than a look."""
@@ -107,6 +117,7 @@ class EvaluationScreen(Acting):
             while self._wanted:
                 self._wanted = False
                 await self.subject.renew()
+                self._trouble = ""
                 for pane in self.shown:
                     await pane.renew()
                 if self._asked or not self._frozen:
@@ -114,8 +125,16 @@ class EvaluationScreen(Acting):
                     self._draw()
         except EvaluationNotFound:
             self._gone()
+        except EvalboxError as error:
+            self._fail(error)
         finally:
             self._refreshing = False
+
+    def _fail(self, error: EvalboxError) -> None:
+        """Tells of it once, though it is tried again and again."""
+        if self._trouble != error.message:
+            self._trouble = error.message
+            self.tell_error(error)
 
     def _gone(self) -> None:
         """It was removed, here or elsewhere."""
