@@ -65,6 +65,9 @@ class Progress:
 
     def activity(self, evaluation: Evaluation, attempt: int, transcript: Transcript) -> Activity:
         newest = self._newest
+        memory, disk, pids = (
+            (newest.memory, newest.disk, newest.pids) if newest else (None, None, None)
+        )
         return Activity(
             evaluation.id,
             attempt,
@@ -72,9 +75,9 @@ class Progress:
             self.since,
             evaluation.spec.limits,
             cpu=self._cpu,
-            memory=newest.memory if newest else None,
-            disk=newest.disk if newest else None,
-            pids=newest.pids if newest else None,
+            memory=memory,
+            disk=disk,
+            pids=pids,
             output_bytes=transcript.bytes,
             last_output_at=transcript.last_at,
         )

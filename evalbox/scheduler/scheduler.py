@@ -11,6 +11,7 @@ import asyncio
 import math
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import replace
+from operator import attrgetter
 from typing import Any
 
 from evalbox.config.settings import Settings
@@ -119,8 +120,9 @@ class Scheduler:
 
     def activity(self) -> list[Activity]:
         """What the attempts under way in this process are at, the oldest evaluation first."""
-        runs = sorted(self._runs.values(), key=lambda run: run.key)
-        return [found for run in runs if (found := run.activity()) is not None]
+        found = [one for run in self._runs.values() if (one := run.activity()) is not None]
+        found.sort(key=attrgetter("evaluation_id"))
+        return found
 
     async def start(self) -> None:
         """Takes over what an earlier process left, then begins to claim."""
