@@ -1,4 +1,4 @@
-"""Queue, Failures and Batches over a socket and over TCP."""
+"""The screens over a socket and over TCP."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from api_support import reached
 from conftest import PATIENCE, control, in_state, shows, spec, submit, until
 
 from evalbox.domain.evaluation import Priority
-from evalbox.domain.state import FINAL
+from evalbox.domain.state import FINAL, State
 from evalbox.tui.screens.failures import FailuresScreen
 from evalbox.tui.screens.queue import QueueScreen
 
@@ -47,3 +47,37 @@ async def test_what_is_elsewhere_is_seen_and_steered_alike(way: str, tmp_path: P
             await pilot.press("3", "x")
             for one in ids:
                 await in_state(here, one, *FINAL)
+
+
+@pytest.mark.parametrize("way", ["socket", "tcp"])
+async def test_the_machine_elsewhere_and_what_is_there(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks").mkdir()
+    (tmp_path / "tasks" / "mine.sh").write_text("# Mine, and not there.\nexit 0\n")
+    async with reached(way, tmp_path / "box") as found:
+        here, box = found.served.box, found.box
+        hog = spec("hog", "memory", "400000000", ";", "sleep", "600")
+        (running,) = await submit(here, hog)
+        await in_state(here, running, State.RUNNING)
+        async with control(box, size=(160, 40)) as (app, pilot):
+            await pilot.press("5")
+            await shows(app, "381M of 512M")
+            await pilot.press("x", "y")
+            await in_state(here, running, *FINAL)
+            await pilot.press("6")
+            await shows(app, "evaluation.cancel")
+            await shows(app, "cancelled")
+            await pilot.press("v")
+            await shows(app, "The audit log is sound")
+            await pilot.press("escape", "7", "p", *"alpine", "enter")
+            await shows(app, "pulled alpine")
+            await shows(app, "alpine:latest")
+            await pilot.press("slash", *"alpine", "enter", "D", "y")
+            await shows(app, "1 image removed")
+            await pilot.press("8")
+            await shows(app, "mine.sh")
+            await pilot.press("r", "y")
+            await shows(app, "queued")
+            await until(lambda: any(row.name == "mine.sh" for row in app.context.book.rows))
