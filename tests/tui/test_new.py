@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from api_support import reached
 from conftest import IMAGE, control, shows, text_of, until
 from textual import events
 from textual.pilot import Pilot
@@ -387,3 +388,18 @@ async def test_words_of_a_program_have_tones(box: LocalBox) -> None:
         await pilot.press("ctrl+z")
         await settled(pilot, screen)
         assert len(screen.sheet.editor.get_line(0).spans) == 3
+
+
+@pytest.mark.parametrize("way", ["socket", "tcp"])
+async def test_a_box_elsewhere_has_its_own_defaults(way: str, tmp_path: Path) -> None:
+    async with reached(way, tmp_path / "box") as found, control(found.box) as (app, pilot):
+        screen = await begun(app, pilot)
+        await typed(pilot, screen, "#!/bin/sh\necho")
+        assert "the box's default" in text_of(app)
+        await pilot.press("ctrl+s")
+        await until(lambda: isinstance(app.screen, EvaluationScreen))
+        spec = await only(found.served.box)
+    assert (spec.engine, spec.image) == (
+        found.served.settings.engine,
+        found.served.settings.image,
+    )
