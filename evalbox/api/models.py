@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 
 from evalbox.domain.admissible import MAX_ARTIFACTS, MAX_AT_ONCE, MAX_INPUTS
+from evalbox.domain.building import HOUR, LONGEST
 from evalbox.domain.evaluation import Network
 from evalbox.domain.limits import BOUNDS
 from evalbox.domain.retry import MAX_RETRIES
@@ -120,12 +121,25 @@ class ScriptBody(Body):
     arguments: Items[str] = Field(default_factory=list, max_length=4096)
 
 
+class ImageBuildBody(Body):
+    """How an image is made upon another: ``files`` are put in, ``command`` is run by root with the
+    internet, and what is there is kept. ``timeout`` in seconds. ``description`` is the path of a
+    file of JSON that it leaves, and that is told of the image.
+    """
+
+    files: Items[InputBody] = Field(default_factory=list, max_length=MAX_INPUTS)
+    command: Items[str] = Field(min_length=1, max_length=4096)
+    timeout: Number = Field(HOUR, gt=0, le=LONGEST)
+    description: Annotated[str, Field(max_length=4096)] = ""
+
+
 class EvaluationBody(Body):
     """What is to be run: a ``script``, or a ``command`` that the image has.
 
     ``delay`` in seconds or ``not_before`` put the start off. ``score`` is the path, absolute or
-    beneath the working directory, of a file that holds the score at the end. What is left out has
-    the box's own default.
+    beneath the working directory, of a file that holds the score at the end. With a ``build``, the
+    image is what that makes upon ``image``. ``capabilities`` are what root keeps of its own, as in
+    ``CHOWN``. What is left out has the box's own default.
     """
 
     model_config = example(
@@ -149,6 +163,8 @@ class EvaluationBody(Body):
     stdin: ContentBody | None = None
     artifacts: Items[str] = Field(default_factory=list, max_length=MAX_ARTIFACTS)
     score: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
+    build: ImageBuildBody | None = None
+    capabilities: Items[Text] = Field(default_factory=list, max_length=16)
     network: Network = Network.NONE
     limits: LimitsBody = LimitsBody()
     priority: PriorityName = "normal"

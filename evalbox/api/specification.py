@@ -6,7 +6,8 @@ import base64
 from datetime import UTC
 from typing import Any
 
-from evalbox.api.models import ContentBody, EvaluationBody, InputBody
+from evalbox.api.models import ContentBody, EvaluationBody, ImageBuildBody, InputBody
+from evalbox.domain.building import ImageBuild
 from evalbox.domain.evaluation import EvaluationSpec, InputFile, Priority
 from evalbox.domain.limits import Limits
 from evalbox.domain.paths import STDIN, destination
@@ -39,6 +40,8 @@ async def specification(
         stdin=stdin,
         artifacts=tuple(body.artifacts),
         score=body.score,
+        build=None if body.build is None else await image_build(body.build, box),
+        capabilities=tuple(body.capabilities),
         network=body.network,
         limits=Limits(**body.limits.model_dump(exclude_none=True)),
         priority=Priority[body.priority.upper()],
@@ -48,6 +51,16 @@ async def specification(
         labels=body.labels,
         idempotency_key=_idempotency_key(body, idempotency_key),
         **{"kind": task.kind} | {key: value for key, value in given.items() if value is not None},
+    )
+
+
+async def image_build(body: ImageBuildBody, box: Box) -> ImageBuild:
+    """Stores the contents that came along. Raises ``InvalidInput`` that names the field."""
+    return ImageBuild(
+        files=tuple([await _input(item, box) for item in body.files]),
+        command=tuple(body.command),
+        timeout=body.timeout,
+        description=body.description,
     )
 
 

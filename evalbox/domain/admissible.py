@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from evalbox.domain.building import CAPABILITIES, LONGEST, ImageBuild
 from evalbox.domain.evaluation import EvaluationSpec, InputFile
 from evalbox.domain.limits import MIB
 from evalbox.domain.paths import destination
@@ -40,6 +41,9 @@ def check_spec(spec: EvaluationSpec) -> None:
     if not spec.workdir.startswith("/"):
         raise InvalidInput(f"workdir: {spec.workdir!r} is not an absolute path", field="workdir")
     _check_inputs(spec.inputs)
+    _check_capabilities(spec)
+    if spec.build is not None:
+        check_build(spec.build)
     at_most(len(spec.artifacts), MAX_ARTIFACTS, "artifacts")
     for path in spec.artifacts:
         destination(path, field="artifacts")
@@ -68,6 +72,33 @@ def check_command(command: Sequence[str]) -> None:
         )
     if any("\0" in word for word in command):
         raise InvalidInput("command: has a NUL character in it", field="command")
+
+
+def check_build(build: ImageBuild) -> None:
+    """Raises ``InvalidInput`` that names the field."""
+    _check_inputs(build.files)
+    check_command(build.command)
+    if build.description and destination(build.description, field="build") != build.description:
+        raise InvalidInput(f"build: {build.description!r} is not an absolute path", field="build")
+    if not 0 < build.timeout <= LONGEST:
+        raise InvalidInput(
+            f"build: a timeout of {build.timeout:g} s", hint=f"up to {LONGEST:g} s", field="build"
+        )
+
+
+def _check_capabilities(spec: EvaluationSpec) -> None:
+    unknown = sorted(set(spec.capabilities) - CAPABILITIES)
+    if unknown:
+        raise InvalidInput(
+            f"capabilities: {unknown[0]!r} cannot be given",
+            hint=f"those that can: {', '.join(sorted(CAPABILITIES))}",
+            field="capabilities",
+        )
+    at_most(len(spec.capabilities), len(CAPABILITIES), "capabilities")
+    if spec.capabilities and spec.user.partition(":")[0] not in ("0", "root"):
+        raise InvalidInput(
+            "capabilities: only root can have them", hint="with user 0:0", field="capabilities"
+        )
 
 
 def _check_inputs(inputs: Sequence[InputFile]) -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from evalbox.domain.evaluation import InputFile
 
 HOUR = 3600.0
+#: What the names of images begin with that were built.
+BUILT = "evalbox/built"
+#: Seconds that a build may be given.
+LONGEST = 24 * HOUR
 
 #: What root of a sandbox may be allowed, in Linux's names without ``CAP_``. None of it leads out.
 CAPABILITIES = frozenset(
@@ -36,6 +41,43 @@ class ImageBuild:
         files = sorted((one.path, one.blob, one.mode) for one in self.files)
         told = json.dumps([base, files, self.command, self.description])
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def built_name(key: str) -> str:
+    """What the image of the build with that key is called."""
+    return f"{BUILT}:{key[:16]}"
+
+
+class BuildState(StrEnum):
+    BUILDING = "building"
+    READY = "ready"
+    FAILED = "failed"
+    #: Its image has been removed, and is made again when it is asked for.
+    REMOVED = "removed"
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRecord:
+    """A build as the store has it. Times are seconds since 1970, ``seconds`` is what it took.
+
+    ``base`` is what was asked to be built upon, ``size`` that of the image in bytes. ``reason``
+    says why it failed.
+    """
+
+    key: str
+    state: BuildState
+    base: str
+    engine: str
+    created_at: float
+    used_at: float
+    seconds: float = 0.0
+    size: int = 0
+    reason: str = ""
+    description: str = ""
+
+    @property
+    def image(self) -> str:
+        return built_name(self.key)
 
 
 @dataclass(frozen=True, slots=True)

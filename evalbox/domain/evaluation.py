@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 
@@ -85,6 +85,14 @@ class EvaluationSpec:
     build: ImageBuild | None = None
     capabilities: tuple[str, ...] = ()
     trace: str = field(default="", compare=False)
+
+    def files(self) -> Iterator[InputFile]:
+        """All whose content it needs."""
+        yield from self.inputs
+        if self.stdin is not None:
+            yield self.stdin
+        if self.build is not None:
+            yield from self.build.files
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 #: The image that comes with evalbox, with an interpreter for each language of scripts.
 BASE = "evalbox/base:latest"
+#: What images of families of the METR Task Standard are built upon.
+TASK_STANDARD = "evalbox/task-standard:latest"
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ what was begun is finished or undone in the background.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
@@ -58,7 +58,7 @@ class Profile:
     ``image`` is an immutable reference (``Image.id``). Of ``limits``, a sandbox enforces ``cpus``,
     ``memory`` and ``pids`` itself; ``disk`` bounds each file at once and is watched as a sum by the
     caller through ``Sandbox.usage``; ``timeout``, ``output`` and ``artifacts`` are the caller's to
-    enforce.
+    enforce. ``capabilities`` are those that root has, in Linux's names without ``CAP_``.
     """
 
     image: str
@@ -66,6 +66,7 @@ class Profile:
     workdir: str = "/home/agent"
     network: Network = Network.NONE
     limits: Limits = field(default_factory=Limits)
+    capabilities: tuple[str, ...] = ()
 
     def alike(self) -> tuple[object, ...]:
         """Equal for profiles whose sandboxes are interchangeable."""
@@ -73,6 +74,7 @@ class Profile:
         return (
             self.image, self.user, self.workdir, self.network,
             limits.cpus, limits.memory, limits.pids, limits.disk, limits.output,
+            frozenset(self.capabilities),
         )  # fmt: skip
 
 
@@ -209,6 +211,28 @@ class Engine(Protocol):
 
     async def image(self, reference: str) -> Image:
         """Raises ``ImageNotFound``, with the remedy."""
+        ...
+
+    async def provide(self, reference: str, progress: Callable[[str], None]) -> Image:
+        """As ``image``, but what comes with evalbox to be built upon is made where it is missing.
+
+        ``progress`` is told in lines. Raises ``ImageBuildError`` as well.
+        """
+        ...
+
+    async def keep_image(
+        self, sandbox: Sandbox, name: str, *, labels: Mapping[str, str], most: int, at: Path
+    ) -> Image:
+        """Makes an image of what a sandbox of this engine holds, with the environment and working
+        directory of the image that it was made from.
+
+        It takes at most ``most`` bytes on the way, in a file in the directory ``at``. Raises
+        ``ImageBuildError`` where that is not enough, and where this engine has no images.
+        """
+        ...
+
+    async def drop_image(self, name: str) -> None:
+        """Raises ``ImageNotFound``, and ``Conflict`` while it is in use."""
         ...
 
     async def create(

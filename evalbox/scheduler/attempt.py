@@ -273,6 +273,7 @@ class AttemptRun:
             workdir=spec.workdir,
             network=spec.network,
             limits=spec.limits,
+            capabilities=spec.capabilities,
         )
         labels = {LABEL_EVALUATION: self.evaluation.id, LABEL_ATTEMPT: str(self.number)}
         name = f"{self.evaluation.short_id}-{self.number}"

@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 from typing import Any
 
+from evalbox.domain.building import ImageBuild
 from evalbox.domain.environment import Withheld
 from evalbox.domain.evaluation import EvaluationSpec, InputFile, Network, Priority
 from evalbox.domain.limits import Limits
@@ -52,6 +53,8 @@ def decode_spec(text: str) -> EvaluationSpec:
         labels=document["labels"],
         idempotency_key=document["idempotency_key"],
         score=document.get("score"),
+        build=_build_from(document.get("build")),
+        capabilities=tuple(document.get("capabilities", ())),
         trace=document.get("trace", ""),
     )
 
@@ -104,8 +107,30 @@ def _spec_document(spec: EvaluationSpec) -> dict[str, Any]:
         "labels": dict(spec.labels),
         "idempotency_key": spec.idempotency_key,
         **({"score": spec.score} if spec.score else {}),
+        **({"build": _build_document(spec.build)} if spec.build else {}),
+        **({"capabilities": list(spec.capabilities)} if spec.capabilities else {}),
         **({"trace": spec.trace} if spec.trace else {}),
     }
+
+
+def _build_document(build: ImageBuild) -> dict[str, Any]:
+    return {
+        "files": [_file_document(entry) for entry in build.files],
+        "command": list(build.command),
+        "timeout": build.timeout,
+        "description": build.description,
+    }
+
+
+def _build_from(document: dict[str, Any] | None) -> ImageBuild | None:
+    if document is None:
+        return None
+    return ImageBuild(
+        files=tuple(InputFile(*entry) for entry in document["files"]),
+        command=tuple(document["command"]),
+        timeout=document["timeout"],
+        description=document["description"],
+    )
 
 
 def _file_document(entry: InputFile) -> list[str | int]:

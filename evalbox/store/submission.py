@@ -46,7 +46,7 @@ class Submission(Blobs):
     def _check_blobs(self, specs: Sequence[EvaluationSpec]) -> None:
         seen: set[str] = set()
         for spec in specs:
-            for file in (*spec.inputs, *((spec.stdin,) if spec.stdin else ())):
+            for file in spec.files():
                 if file.blob not in seen and not self.blob_path(file.blob).is_file():
                     raise FileMissing(
                         f"the content of {file.path} is not in the store (blob {file.blob[:12]})",
@@ -91,8 +91,7 @@ class Submission(Blobs):
                 "INSERT INTO labels VALUES (?, ?, ?)",
                 [(identifier, key, value) for key, value in spec.labels.items()],
             )
-        blobs = {file.blob for file in spec.inputs} | ({spec.stdin.blob} if spec.stdin else set())
-        if blobs:
+        if blobs := {file.blob for file in spec.files()}:
             conn.executemany(
                 "INSERT INTO inputs VALUES (?, ?)", [(identifier, blob) for blob in blobs]
             )

@@ -10,6 +10,7 @@ from typing import Any, cast
 from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.batch import Batch
+from evalbox.domain.building import ImageBuild
 from evalbox.domain.check import Check
 from evalbox.domain.evaluation import Evaluation, InputFile
 from evalbox.domain.event import Event
@@ -66,6 +67,8 @@ def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
         "stdin": _file(spec.stdin) if spec.stdin else None,
         "artifacts": list(spec.artifacts),
         "score_file": spec.score,
+        "build": None if spec.build is None else image_build(spec.build),
+        "capabilities": list(spec.capabilities),
         "network": spec.network,
         "limits": cast(shapes.LimitsDocument, _plain(spec.limits)),
         "priority": spec.priority.name.lower(),
@@ -73,6 +76,15 @@ def evaluation(item: Evaluation) -> shapes.EvaluationDocument:
         "batch": spec.batch,
         "labels": dict(spec.labels),
         "idempotency_key": spec.idempotency_key,
+    }
+
+
+def image_build(item: ImageBuild) -> shapes.ImageBuildDocument:
+    return {
+        "files": [_file(file) for file in item.files],
+        "command": [text(word) for word in item.command],
+        "timeout": item.timeout,
+        "description": item.description,
     }
 
 

@@ -10,6 +10,7 @@ import base64
 from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage, Verdict
 from evalbox.domain.batch import Batch
+from evalbox.domain.building import ImageBuild
 from evalbox.domain.check import Check
 from evalbox.domain.environment import Withheld
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec, InputFile, Network, Priority
@@ -66,6 +67,8 @@ def _spec(document: shapes.EvaluationDocument) -> EvaluationSpec:
         stdin=None if stdin is None else InputFile(**stdin),
         artifacts=tuple(document["artifacts"]),
         score=document["score_file"],
+        build=image_build(document["build"]),
+        capabilities=tuple(document["capabilities"]),
         network=Network(document["network"]),
         limits=Limits(**document["limits"]),
         priority=Priority[document["priority"].upper()],
@@ -74,6 +77,17 @@ def _spec(document: shapes.EvaluationDocument) -> EvaluationSpec:
         batch=document["batch"],
         labels=document["labels"],
         idempotency_key=document["idempotency_key"],
+    )
+
+
+def image_build(document: shapes.ImageBuildDocument | None) -> ImageBuild | None:
+    if document is None:
+        return None
+    return ImageBuild(
+        files=tuple(InputFile(**entry) for entry in document["files"]),
+        command=tuple(document["command"]),
+        timeout=document["timeout"],
+        description=document["description"],
     )
 
 

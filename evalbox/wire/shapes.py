@@ -26,6 +26,17 @@ class InputFileDocument(TypedDict):
     mode: int
 
 
+class ImageBuildDocument(TypedDict):
+    """How an image is made upon another: ``files`` are put in and ``command`` is run, by root and
+    for at most ``timeout`` seconds. ``description`` is the path of a file of JSON in the result.
+    """
+
+    files: list[InputFileDocument]
+    command: list[str]
+    timeout: float
+    description: str
+
+
 class LimitsDocument(TypedDict):
     """``cpus`` in cores, ``timeout`` in seconds, ``pids`` a count, all else in bytes."""
 
@@ -78,7 +89,8 @@ class EvaluationDocument(TypedDict):
     """One evaluation. Of ``env`` only the names are told: values may be secrets.
 
     ``error`` is the line of its output that tells best what went wrong. ``score_file`` is the path
-    that the score is read from; the checks behind it are told with the attempt.
+    that the score is read from; the checks behind it are told with the attempt. With a ``build``,
+    ``image`` is what the image is built upon.
     """
 
     id: str
@@ -110,6 +122,8 @@ class EvaluationDocument(TypedDict):
     stdin: InputFileDocument | None
     artifacts: list[str]
     score_file: str | None
+    build: ImageBuildDocument | None
+    capabilities: list[str]
     network: Network
     limits: LimitsDocument
     priority: str

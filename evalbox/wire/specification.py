@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from evalbox.domain.building import ImageBuild
 from evalbox.domain.evaluation import EvaluationSpec, InputFile
 from evalbox.wire.moments import iso_or_none
 
@@ -20,10 +21,12 @@ def specification(spec: EvaluationSpec) -> dict[str, Any]:
         "user": spec.user,
         "workdir": spec.workdir,
         "env": dict(spec.env),
-        "inputs": [_content(file) | {"path": file.path, "mode": file.mode} for file in spec.inputs],
+        "inputs": [_placed(file) for file in spec.inputs],
         "stdin": None if spec.stdin is None else _content(spec.stdin),
         "artifacts": list(spec.artifacts),
         "score": spec.score,
+        "build": None if spec.build is None else image_build(spec.build),
+        "capabilities": list(spec.capabilities),
         "network": spec.network,
         "limits": asdict(spec.limits),
         "priority": spec.priority.name.lower(),
@@ -33,6 +36,19 @@ def specification(spec: EvaluationSpec) -> dict[str, Any]:
         "labels": dict(spec.labels),
         "idempotency_key": spec.idempotency_key,
     }
+
+
+def image_build(build: ImageBuild) -> dict[str, Any]:
+    return {
+        "files": [_placed(file) for file in build.files],
+        "command": list(build.command),
+        "timeout": build.timeout,
+        "description": build.description,
+    }
+
+
+def _placed(file: InputFile) -> dict[str, Any]:
+    return _content(file) | {"path": file.path, "mode": file.mode}
 
 
 def _content(file: InputFile) -> dict[str, Any]:

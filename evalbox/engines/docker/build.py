@@ -13,7 +13,8 @@ from typing import IO, Any
 from evalbox.domain.image import BASE
 from evalbox.engines.docker import recipe
 from evalbox.engines.docker.client import Client
-from evalbox.engines.docker.streams import Progress, pieces, told
+from evalbox.engines.docker.importing import import_archive
+from evalbox.engines.docker.streams import Progress, told
 from evalbox.engines.spawn import spawned
 from evalbox.errors import (
     EngineError,
@@ -60,11 +61,15 @@ class Builder:
 
     async def upon(self, parent: str) -> None:
         """Builds by Docker, upon an image that holds a Debian."""
+        await self.by_docker(recipe.dockerfile(parent), BASE)
+
+    async def by_docker(self, dockerfile: bytes, name: str) -> None:
+        """Has Docker build what is called ``name``. Raises ``ImageBuildError``."""
         loop = asyncio.get_running_loop()
 
         def build(api: Any) -> None:
-            source = io.BytesIO(recipe.dockerfile(parent))
-            lines = api.build(fileobj=source, tag=BASE, rm=True, forcerm=True, decode=True)
+            source = io.BytesIO(dockerfile)
+            lines = api.build(fileobj=source, tag=name, rm=True, forcerm=True, decode=True)
             for line in told(lines):
                 loop.call_soon_threadsafe(self._tell, line)
 
@@ -73,7 +78,7 @@ class Builder:
         except EngineUnavailable:
             raise
         except EngineError as error:
-            raise self._failed(error.message) from error
+            raise self._failed(error.message, name) from error
 
     async def bootstrap(self, command: list[str]) -> None:
         """Imports the root file system that ``command`` writes to its standard output."""
@@ -88,22 +93,12 @@ class Builder:
                 raise self._failed(str(error)) from error
             if status != 0:
                 raise self._failed(f"{command[0]} ended with status {status}")
-            archive.seek(0)
             await self._import(archive)
 
     async def _import(self, archive: IO[bytes]) -> None:
-        name, _, tag = BASE.partition(":")
         self._tell("importing the image")
         try:
-            await self._client.call(
-                lambda api: api.import_image(
-                    pieces(archive),
-                    repository=name,
-                    tag=tag,
-                    changes=list(recipe.CHANGES),
-                    stream_src=True,
-                )
-            )
+            await import_archive(self._client, archive, BASE, recipe.CHANGES)
         except EngineUnavailable:
             raise
         except EngineError as error:
@@ -128,6 +123,7 @@ class Builder:
             self._tail.append(line)
             self._progress(line)
 
-    def _failed(self, reason: str) -> ImageBuildError:
+    def _failed(self, reason: str, name: str = BASE) -> ImageBuildError:
         tail = "\n".join(self._tail)
-        return ImageBuildError(f"the base image cannot be built: {reason}\n{tail}", hint=_BY_HAND)
+        what = "the base image" if name == BASE else f"the image {name}"
+        return ImageBuildError(f"{what} cannot be built: {reason}\n{tail}", hint=_BY_HAND)

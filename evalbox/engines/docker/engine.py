@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 from evalbox.domain.check import Check
-from evalbox.domain.image import Image
-from evalbox.engines.base import LABEL_BOX, Profile, SandboxInfo
+from evalbox.domain.image import TASK_STANDARD, Image
+from evalbox.engines.base import LABEL_BOX, Profile, Sandbox, SandboxInfo
 from evalbox.engines.docker.archive import Owner, directory_archive
 from evalbox.engines.docker.background import Background
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import CONFLICT, Refused
+from evalbox.engines.docker.freezing import freeze
 from evalbox.engines.docker.health import TRIAL_BOX, Health
 from evalbox.engines.docker.identity import Identities
 from evalbox.engines.docker.images import Images
@@ -80,6 +82,20 @@ class DockerEngine:
 
     async def image(self, reference: str) -> Image:
         return await self.images.get(reference)
+
+    async def provide(self, reference: str, progress: Callable[[str], None]) -> Image:
+        if reference == TASK_STANDARD:
+            return await self.images.build_task_standard(progress)
+        return await self.image(reference)
+
+    async def keep_image(
+        self, sandbox: Sandbox, name: str, *, labels: Mapping[str, str], most: int, at: Path
+    ) -> Image:
+        await freeze(self._client, sandbox, name, labels=labels, most=most, at=at)
+        return await self.image(name)
+
+    async def drop_image(self, name: str) -> None:
+        await self.images.remove(name)
 
     async def create(
         self, profile: Profile, *, labels: Mapping[str, str], name: str | None = None

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from evalbox.domain.image import BASE, Image
-from evalbox.engines.docker import recipe
+from evalbox.domain.image import BASE, TASK_STANDARD, Image
+from evalbox.engines.docker import recipe, standard
 from evalbox.engines.docker.build import Builder
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import CONFLICT, Refused
@@ -24,6 +24,7 @@ class Images:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._building = asyncio.Lock()
 
     async def get(self, reference: str) -> Image:
         """Raises ``ImageNotFound``, with the remedy."""
@@ -48,11 +49,26 @@ class Images:
 
         ``mirror`` is where Debian's packages come from. Raises ``ImageBuildError``.
         """
-        found = await self._client.call(lambda api: api.images(BASE))
-        labels = (found[0].get("Labels") or {}) if found else {}
-        if force or labels.get(recipe.LABEL) != recipe.VERSION:
-            await Builder(self._client, progress, mirror).build()
+        async with self._building:
+            if force or await self._recipe_of(BASE) != recipe.VERSION:
+                await Builder(self._client, progress, mirror).build()
         return await self.get(BASE)
+
+    async def build_task_standard(self, progress: Progress, *, force: bool = False) -> Image:
+        """The image that those of families are built upon; else as ``build_base``, upon that."""
+        base = await self.build_base(progress)
+        version = f"{standard.VERSION} {base.id}"
+        async with self._building:
+            if force or await self._recipe_of(TASK_STANDARD) != version:
+                dockerfile = standard.dockerfile(BASE, version)
+                await Builder(self._client, progress, "").by_docker(dockerfile, TASK_STANDARD)
+        return await self.get(TASK_STANDARD)
+
+    async def _recipe_of(self, reference: str) -> str:
+        """What the image says that it was made by; empty where there is none."""
+        found = await self._client.call(lambda api: api.images(reference))
+        labels = (found[0].get("Labels") or {}) if found else {}
+        return str(labels.get(recipe.LABEL, ""))
 
     async def load(self, archive: Path) -> Sequence[Image]:
         """What ``docker save`` wrote. Raises ``FileMissing``, and ``InvalidInput`` for no image."""

@@ -79,6 +79,7 @@ def container_options(
         pids_limit=limits.pids + _GVISOR_PIDS if kind.gvisor else limits.pids,
         ulimits=[Ulimit(name=name, soft=value, hard=value) for name, value in ulimits.items()],
         cap_drop=["ALL"],
+        cap_add=list(profile.capabilities),
         security_opt=["no-new-privileges"],
         ipc_mode="private",
         shm_size=min(_SHARED_MEMORY, limits.memory // 2),

@@ -7,9 +7,10 @@ import io
 import math
 import tarfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from evalbox.domain.attempt import Usage
+from evalbox.domain.building import BUILT
 from evalbox.domain.check import Check
 from evalbox.domain.clock import Clock, SystemClock
 from evalbox.domain.image import Image
@@ -38,7 +39,8 @@ class FakeEngine:
 
     ``host`` (default: one of its own) holds the sandboxes, so that a second engine on the same
     host can adopt what a first one left. ``sleep`` waits in place of ``asyncio.sleep``: give one
-    that moves a manual clock, and nothing waits. ``behaviour`` turns a launch into steps.
+    that moves a manual clock, and nothing waits. ``behaviour`` turns a launch into steps, and
+    ``programs`` what is run beside it.
     ``create_seconds`` is what making a sandbox takes.
     """
 
@@ -53,14 +55,16 @@ class FakeEngine:
         behaviour: Behaviour = interpret,
         warmable: bool = True,
         create_seconds: float = 0.0,
+        programs: Behaviour = interpret,
     ) -> None:
         self.host = host or FakeHost()
         self.warmable = warmable
         self._clock = clock or SystemClock()
         self._sleep = sleep
         self._behaviour = behaviour
+        self._programs = programs
         self._create_seconds = create_seconds
-        self.images = FakeImages()
+        self.images = FakeImages(self.host.kept)
         self._failures: list[EngineError] = []
         self._runners: dict[str, asyncio.Task[None]] = {}
 
@@ -100,9 +104,26 @@ class FakeEngine:
 
     async def image(self, reference: str) -> Image:
         self.host.check()
-        if "no-such" in reference:
+        kept = self.host.kept.get(reference)
+        if "no-such" in reference or (kept is None and reference.startswith(BUILT)):
             raise ImageNotFound(f"no image {reference!r} on the fake engine")
-        return Image(id=reference, digest=f"fake:{reference}", names=(reference,), size=0)
+        size = sum(map(len, kept.values())) if kept else 0
+        return Image(id=reference, digest=f"fake:{reference}", names=(reference,), size=size)
+
+    async def provide(self, reference: str, progress: Callable[[str], None]) -> Image:
+        return await self.image(reference)
+
+    async def keep_image(
+        self, sandbox: Sandbox, name: str, *, labels: Mapping[str, str], most: int, at: Path
+    ) -> Image:
+        self.host.check()
+        self.host.keep(sandbox.id, name)
+        self.images.keep(name)
+        return await self.image(name)
+
+    async def drop_image(self, name: str) -> None:
+        await self.image(name)
+        await self.images.remove(name)
 
     async def create(
         self, profile: Profile, *, labels: Mapping[str, str], name: str | None = None
@@ -174,7 +195,7 @@ class FakeEngine:
             runner.add_done_callback(lambda _: self._runners.pop(state.id, None))
 
     def execute(self, state: FakeState, program: Exec) -> FakeExecution:
-        return FakeExecution(state, program, self._sleep)
+        return FakeExecution(state, program, self._sleep, self._programs)
 
     def remove(self, sandbox_id: str) -> None:
         self.host.remove(sandbox_id)

@@ -12,6 +12,7 @@ from evalbox.engines.execution import KILLED, Exec
 from evalbox.engines.fake.host import FakeState
 from evalbox.engines.fake.language import (
     AskTerminal,
+    Behaviour,
     Copy,
     End,
     Print,
@@ -33,11 +34,16 @@ class FakeExecution:
     """``size`` is that of its terminal, in rows and columns."""
 
     def __init__(
-        self, state: FakeState, program: Exec, sleep: Callable[[float], Awaitable[object]]
+        self,
+        state: FakeState,
+        program: Exec,
+        sleep: Callable[[float], Awaitable[object]],
+        behaviour: Behaviour = interpret,
     ) -> None:
         self._state = state
         self._program = program
         self._sleep = sleep
+        self._behaviour = behaviour
         self._stdin: asyncio.Queue[bytes | None] = asyncio.Queue()
         self._printed: asyncio.Queue[Chunk | None] = asyncio.Queue()
         self._status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -88,7 +94,7 @@ class FakeExecution:
         self._running.cancel()
 
     async def _command(self) -> None:
-        self.end(await self._run(interpret(self._launch)))
+        self.end(await self._run(self._behaviour(self._launch)))
 
     async def _shell(self) -> None:
         """Runs line after line, until its input ends or one of them is ``exit``."""

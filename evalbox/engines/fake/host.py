@@ -26,7 +26,7 @@ from evalbox.engines.fake.language import (
     Vanish,
     Write,
 )
-from evalbox.errors import EngineUnavailable
+from evalbox.errors import EngineUnavailable, SandboxGone
 
 if TYPE_CHECKING:
     from evalbox.engines.fake.execution import FakeExecution
@@ -123,7 +123,7 @@ class FakeHost:
 
     ``created`` counts the sandboxes ever made, ``peak`` the most that were there at once, and
     ``runs`` the launches of each command. Images whose reference contains ``no-such`` do not
-    exist; all others do.
+    exist; all others do, but those that are built must have been ``kept``: by name, their files.
     """
 
     def __init__(self) -> None:
@@ -133,6 +133,7 @@ class FakeHost:
         self.created = 0
         self.peak = 0
         self.runs: Counter[tuple[str, ...]] = Counter()
+        self.kept: dict[str, dict[str, bytes]] = {}
         self._down = False
 
     @property
@@ -156,6 +157,7 @@ class FakeHost:
                 self.remove(state.id)
         self.created += 1
         state = FakeState(f"fake-{self._name}-{self.created}", profile, labels, name)
+        state.files.update(self.kept.get(profile.image, {}))
         self.sandboxes[state.id] = state
         self.peak = max(self.peak, len(self.sandboxes))
         return state
@@ -164,6 +166,13 @@ class FakeHost:
         state = self.sandboxes.pop(sandbox_id, None)
         if state is not None:
             state.end(KILLED)
+
+    def keep(self, sandbox_id: str, image: str) -> None:
+        """Makes an image of what a sandbox holds."""
+        state = self.sandboxes.get(sandbox_id)
+        if state is None or state.exit is not None:
+            raise SandboxGone(f"the fake sandbox {sandbox_id} has ended")
+        self.kept[image] = dict(state.files)
 
     def vanish(self, sandbox_id: str) -> None:
         """The sandbox is there no longer, and nobody knows how it ended."""

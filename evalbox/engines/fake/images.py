@@ -7,7 +7,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from evalbox.domain.image import BASE, Image
+from evalbox.domain.image import BASE, TASK_STANDARD, Image
 from evalbox.domain.limits import MIB
 from evalbox.errors import Conflict, EngineError, FileMissing, ImageNotFound
 
@@ -18,13 +18,19 @@ _MADE_AT = 1_767_225_600.0
 class FakeImages:
     """Starts with the base image. References with ``no-such`` in them are nowhere.
 
-    What stands in ``used`` cannot be removed.
+    What stands in ``used`` cannot be removed. ``kept`` has the files of those that were built.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, kept: dict[str, dict[str, bytes]] | None = None) -> None:
+        self._kept = {} if kept is None else kept
         self.used: set[str] = set()
         self._images: dict[str, Image] = {}
         self._add(BASE)
+        for name in self._kept:
+            self._add(name)
+
+    def keep(self, name: str) -> None:
+        self._add(name)
 
     def _add(self, reference: str) -> Image:
         digest = hashlib.sha256(reference.encode()).hexdigest()
@@ -59,6 +65,13 @@ class FakeImages:
     async def _base(self) -> Image:
         return self._images.get(BASE) or self._add(BASE)
 
+    async def build_task_standard(
+        self, progress: Callable[[str], None], *, force: bool = False
+    ) -> Image:
+        progress(f"Step 1/1 : FROM {BASE}")
+        await asyncio.sleep(0)
+        return self._images.get(TASK_STANDARD) or self._add(TASK_STANDARD)
+
     async def load(self, archive: Path) -> Sequence[Image]:
         if not await asyncio.to_thread(archive.is_file):
             raise FileMissing(f"{archive}: no such file", hint="check the path")
@@ -81,3 +94,4 @@ class FakeImages:
             raise Conflict(f"image {reference} is in use", hint="wait until what runs has ended")
         for name in image.names:
             self._images.pop(name, None)
+            self._kept.pop(name, None)

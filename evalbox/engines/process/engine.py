@@ -11,7 +11,7 @@ import secrets
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +28,13 @@ from evalbox.engines.base import (
 from evalbox.engines.process import files, processes
 from evalbox.engines.process.job import limiter
 from evalbox.engines.process.sandbox import ProcessSandbox
-from evalbox.errors import EngineUnavailable, EvalboxError, SandboxGone
+from evalbox.errors import (
+    EngineUnavailable,
+    EvalboxError,
+    ImageBuildError,
+    ImageNotFound,
+    SandboxGone,
+)
 
 _UNFINISHED = ".unfinished-"
 #: Seconds after which a sandbox that is still unfinished belongs to a crash.
@@ -87,6 +93,20 @@ class ProcessEngine:
         """This host, whatever is asked for."""
         host = f"host:{platform.platform(terse=True)}"
         return Image(id=reference, digest=host, names=(reference,), size=0)
+
+    async def provide(self, reference: str, progress: Callable[[str], None]) -> Image:
+        return await self.image(reference)
+
+    async def keep_image(
+        self, sandbox: Sandbox, name: str, *, labels: Mapping[str, str], most: int, at: Path
+    ) -> Image:
+        raise ImageBuildError(
+            "engine process has no images, so none can be built",
+            hint="ask for another engine: gvisor or runc",
+        )
+
+    async def drop_image(self, name: str) -> None:
+        raise ImageNotFound(f"engine process has no images, so there is no {name}")
 
     async def create(
         self, profile: Profile, *, labels: Mapping[str, str], name: str | None = None
