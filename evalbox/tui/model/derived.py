@@ -35,10 +35,11 @@ class Made(Generic[V]):
         self._make = make
         self._version = -1
         self._fresh_until = 0.0
+        self._making = False
 
     def due(self, now: float) -> bool:
-        """At ``now``, in seconds of the monotonic clock."""
-        return self._version != self._book.version and now >= self._fresh_until
+        """At ``now``, in seconds of the monotonic clock; not while it is being made."""
+        return not self._making and self._version != self._book.version and now >= self._fresh_until
 
     def forget(self) -> None:
         """Is due at once: what ``make`` goes by has changed."""
@@ -47,11 +48,14 @@ class Made(Generic[V]):
     async def renew(self) -> None:
         version, rows = self._book.version, list(self._book.rows)
         began = time.monotonic()
-        self._version = version
-        if len(rows) <= FEW:
-            self.value = self._make(rows)
-        else:
-            self.value = await asyncio.to_thread(self._make, _gently(rows))
+        self._version, self._making = version, True
+        try:
+            if len(rows) <= FEW:
+                self.value = self._make(rows)
+            else:
+                self.value = await asyncio.to_thread(self._make, _gently(rows))
+        finally:
+            self._making = False
         now = time.monotonic()
         self._fresh_until = now + max(LEAST, (now - began) * _RATIO)
 

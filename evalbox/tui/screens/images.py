@@ -120,7 +120,7 @@ class ImagesScreen(TablePage[Image]):
             self._due = now + _LOOK
             self.begin(self._look_at_images, group="images")
         if self.uses.due(now):
-            self.begin(self._count, group="uses")
+            self.begin(self._count)
         super().redraw()
 
     async def _count(self) -> None:

@@ -132,7 +132,7 @@ class TasksScreen(TablePage[Listed]):
 
     def redraw(self) -> None:
         if self.runs.due(time.monotonic()):
-            self.begin(self._count_runs, group="runs")
+            self.begin(self._count_runs)
         super().redraw()
 
     async def _count_runs(self) -> None:
