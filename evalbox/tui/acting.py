@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -12,48 +11,15 @@ from textual.binding import Binding, BindingType
 
 from evalbox.domain.evaluation import Priority
 from evalbox.domain.state import State
-from evalbox.service.box import Box
+from evalbox.tui.deeds import CANCEL, REMOVE, RETRY, Deed, Do, in_turns, named
 from evalbox.tui.model.row import Row
 from evalbox.tui.screens.choice import Answer, Choice, confirm
 from evalbox.tui.screens.page import Page
 from evalbox.tui.wording import count
 from evalbox.wire import document
 
-#: Evaluations that a question names; that are copied whole; ids in one request.
-_NAMED, _PASTED, _AT_ONCE = 8, 100, 1000
-
-Fits = Callable[[Row], bool]
-Do = Callable[[Sequence[str]], Awaitable[object]]
-
-
-@dataclass(frozen=True, slots=True)
-class Deed:
-    """``question`` asks before it with a ``{}`` for what it is done to; ``done`` tells of it.
-
-    ``nothing`` is told where it ``fits`` none. ``lightly``: one by itself is not asked about.
-    """
-
-    fits: Fits
-    nothing: str
-    question: str
-    yes: str
-    done: str
-    do: Callable[[Box], Do]
-    lightly: bool = False
-
-
-CANCEL = Deed(
-    lambda row: not row.over, "nothing to cancel: it has ended",
-    "Cancel {}?", "cancel", "asked to cancel", lambda box: box.cancel,
-)  # fmt: skip
-RETRY = Deed(
-    lambda row: row.over, "nothing to try again: it has not ended",
-    "Queue {} again?", "queue again", "queued again", lambda box: box.retry, lightly=True,
-)  # fmt: skip
-REMOVE = Deed(
-    lambda row: row.over, "nothing to remove: it has not ended",
-    "Remove {}, with output and artifacts?", "remove", "removed", lambda box: box.remove,
-)  # fmt: skip
+#: Evaluations that are copied whole.
+_PASTED = 100
 
 _PRIORITIES = {
     Priority.HIGH: "before all others",
@@ -140,9 +106,7 @@ class Acting(Page):
         self.ask(confirm(question, detail=named(rows), yes=deed.yes), answered)
 
     async def _do(self, rows: Sequence[Row], do: Do, done: str) -> None:
-        ids = [row.id for row in rows]
-        for start in range(0, len(ids), _AT_ONCE):
-            await do(ids[start : start + _AT_ONCE])
+        await in_turns(do, [row.id for row in rows])
         self.tell(f"{count(len(rows), 'evaluation')} {done}")
         self.acted()
 
@@ -191,8 +155,7 @@ class Acting(Page):
         self, wanted: dict[Priority, list[str]], before: dict[Priority, list[str]]
     ) -> None:
         for priority, ids in wanted.items():
-            for start in range(0, len(ids), _AT_ONCE):
-                await self.context.box.prioritize(ids[start : start + _AT_ONCE], priority)
+            await in_turns(partial(self.context.box.prioritize, priority=priority), ids)
         self._before = before
         names = [f"{len(ids):,} {priority.name.lower()}" for priority, ids in wanted.items()]
         self.tell(f"priority: {', '.join(names)}" + ("  (undo takes it back)" if before else ""))
@@ -244,7 +207,9 @@ class Acting(Page):
         ids = [row.id for row in rows]
         what = count(len(rows), "evaluation")
         name = rows[0].name if len(rows) == 1 else self.NAME.lower()
-        exporting.offer(self, lambda: reading.named(self.context.box, ids), what, name)
+        exporting.offer(
+            self, lambda: reading.named(self.context.box, ids, page=reading.GENTLE), what, name
+        )
 
     def action_compare(self) -> None:
         rows = self.chosen()
@@ -255,11 +220,3 @@ class Acting(Page):
 
         newer, older = rows
         self.app.push_screen(EvaluationsCompared(self.context, self.NAME, older.id, newer.id))
-
-
-def named(rows: Sequence[Row]) -> list[str]:
-    """The first of them by name, as a question shows them."""
-    lines = [f"{row.short_id}  {row.name}" for row in rows[:_NAMED]]
-    if len(rows) > _NAMED:
-        lines.append(f"and {len(rows) - _NAMED:,} more")
-    return lines

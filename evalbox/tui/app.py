@@ -25,11 +25,11 @@ from evalbox.tui.keymap import NAME
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.keeper import Keeper
 from evalbox.tui.model.standing import Standing
-from evalbox.tui.screens.choice import Answer, Choice
+from evalbox.tui.screens.choice import Choice
 from evalbox.tui.screens.help import Help
+from evalbox.tui.screens.leaving import leaving
 from evalbox.tui.screens.page import PAGES, Page, page_class
 from evalbox.tui.screens.palette import Command, Palette, commands, elsewhere
-from evalbox.tui.wording import count
 
 #: Seconds after the first screen has been seen.
 _LATER = 2.0
@@ -219,7 +219,7 @@ class MissionControl(App[Ending]):
         if not queue.here or not (standing.active or standing.queued):
             self.exit(Ending.QUIT)
             return
-        self.push_screen(_leaving(standing), self._leave)
+        self.push_screen(leaving(standing), self._leave)
 
     def _leave(self, ending: Ending | None) -> None:
         if ending is not None:
@@ -252,18 +252,3 @@ def _load_pages() -> None:
 def _page(name: str, context: Context) -> Page:
     """Loaded when it is first gone to, since the first screen is to be seen at once."""
     return page_class(name)(context)
-
-
-def _leaving(standing: Standing) -> Choice[Ending]:
-    running = count(standing.active, "evaluation")
-    answers = [Answer("l", "leave it running", Ending.LEAVE, "evalbox attaches again")]
-    if standing.active:
-        answers += [
-            Answer("d", "drain", Ending.DRAIN, "what runs ends, what waits stays queued"),
-            Answer("c", "cancel", Ending.CANCEL, "what runs is cancelled, what waits stays"),
-        ]
-    else:
-        answers.append(Answer("d", "quit", Ending.DRAIN, "what waits stays queued"))
-    return Choice(
-        f"This process runs the queue: {running} under way, {standing.queued:,} waiting.", answers
-    )

@@ -218,10 +218,9 @@ async def test_chosen_ones_are_read_few_or_many(box: LocalBox, monkeypatch: Any)
     wanted = {ids[4], ids[1], "0" * 22}
     few = [item.id async for item in reading.named(box, wanted)]
     monkeypatch.setattr(reading, "_FEW", 1)
-    monkeypatch.setattr(reading, "_PAGE", 2)
-    many = [item.id async for item in reading.named(box, wanted)]
+    many = [item.id async for item in reading.named(box, wanted, page=2)]
     assert few == many == [ids[4], ids[1]]
-    newest = reading.matching(box, EvaluationFilter(), limit=3)
+    newest = reading.matching(box, EvaluationFilter(), limit=3, page=2)
     assert [item.id async for item in newest] == ids[:2:-1]
 
 

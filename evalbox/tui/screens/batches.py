@@ -14,7 +14,7 @@ from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import FINAL, State
 from evalbox.errors import EvalboxError
-from evalbox.export.reading import matching
+from evalbox.export.reading import GENTLE, matching
 from evalbox.tui import exporting
 from evalbox.tui.context import Context
 from evalbox.tui.model.derived import Made
@@ -260,7 +260,8 @@ class BatchesScreen(TablePage[Batch]):
 
     async def _members(self, names: Sequence[str]) -> AsyncIterator[Evaluation]:
         for name in names:
-            async for item in matching(self.context.box, EvaluationFilter(batch=name)):
+            query = EvaluationFilter(batch=name)
+            async for item in matching(self.context.box, query, page=GENTLE):
                 yield item
 
 

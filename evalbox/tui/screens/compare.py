@@ -14,7 +14,7 @@ from evalbox.domain.comparison import Change, Comparison, Pair, compare
 from evalbox.domain.difference import Difference, asked, became
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.records import EvaluationFilter
-from evalbox.export.reading import matching
+from evalbox.export.reading import GENTLE, matching
 from evalbox.tui import wording
 from evalbox.tui.context import Context
 from evalbox.tui.model.few import Few, R
@@ -140,7 +140,7 @@ class BatchesCompared(Compared[Pair]):
     async def load(self) -> None:
         box = self.context.box
         before, after = [
-            [item async for item in matching(box, EvaluationFilter(batch=name))]
+            [item async for item in matching(box, EvaluationFilter(batch=name), page=GENTLE)]
             for name in self._names
         ]
         self._found = await asyncio.to_thread(compare, before, after)
