@@ -6,7 +6,7 @@ nothing behind.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -15,34 +15,22 @@ from typing import Any
 from evalbox.domain.admissible import check_spec
 from evalbox.domain.engine import engine_name
 from evalbox.domain.evaluation import EvaluationSpec
-from evalbox.domain.limits import GIB, MIB, Limits
+from evalbox.domain.limits import Limits
 from evalbox.domain.paths import STDIN
-from evalbox.domain.quantity import format_size, parse_duration, parse_size
+from evalbox.domain.quantity import parse_duration, parse_size
 from evalbox.domain.retry import MAX_RETRIES, RetryPolicy
-from evalbox.errors import EvalboxError, FileMissing, InvalidInput
+from evalbox.errors import FileMissing, InvalidInput
 from evalbox.requests import values
 from evalbox.requests.environment import environment
+from evalbox.requests.input import MAX_PIPE, ReadInput, file_or_pipe, from_pipe, no_input
 from evalbox.requests.prepared import Prepared
-from evalbox.tasks.base import (
-    Task,
-    TaskFile,
-    check_readable,
-    command_task,
-    read_bytes,
-    unreadable,
-)
+from evalbox.tasks.base import Task, TaskFile, command_task
 from evalbox.tasks.inputs import collect, kept_path
 from evalbox.tasks.registry import read_task
 from evalbox.tasks.script import MAX_SCRIPT, script
 
 MAX_REPEAT = 100_000
-MAX_STDIN = 1 * GIB
-#: What comes from a pipe is held in memory.
-_MAX_PIPE = 256 * MIB
 _WIDE = 1 << 62
-
-#: Gives at most so many bytes of standard input.
-ReadInput = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +39,6 @@ class Defaults:
 
     engine: str = ""
     image: str = ""
-
-
-def no_input(_most: int) -> bytes:
-    """For who has no standard input to read."""
-    raise InvalidInput("there is no standard input here", hint="name a file", field="stdin")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,37 +108,13 @@ class Request:
         files = self._files(task)
         return Prepared(spec, files, self._standard_input(read_input), self._repeat())
 
-    def problems(self, defaults: Defaults, *, now: float) -> Mapping[str, EvalboxError]:
-        """What is wrong, by the name of the option; each is looked at by itself.
-
-        Reads the files that are named, so that it is to be called beside an event loop.
-        """
-        found: dict[str, EvalboxError] = {}
-        for name, check in _CHECKS.items():
-            try:
-                check(self, defaults, now)
-            except EvalboxError as error:
-                found[name] = error
-        if not found:
-            try:
-                self.prepare(defaults, now=now)
-            except EvalboxError as error:
-                field = getattr(error, "field", "")
-                found[_OPTION_OF.get(field, field)] = error
-        return found
-
     def limits(self) -> Limits:
         """Raises ``InvalidInput`` that names the limit."""
-        return Limits(**{name: value for each in _LIMITS for name, value in self._limit(each)})
-
-    def _limit(self, option: str) -> tuple[tuple[str, Any], ...]:
-        """The limit of that option and its value, where it is given."""
-        name, read = _LIMITS[option]
-        text = getattr(self, option)
-        return () if text is None else ((name, read(text)),)
-
-    def _check_limit(self, option: str) -> None:
-        Limits(**dict(self._limit(option)))
+        given: dict[str, Any] = {}
+        for option, (name, read) in _LIMITS.items():
+            if (text := getattr(self, option)) is not None:
+                given[name] = read(text)
+        return Limits(**given)
 
     def _retry(self) -> RetryPolicy:
         text = _first(self.retries, "0")
@@ -185,7 +144,7 @@ class Request:
         if self.path == "-":
             source = self.source
             if source is None:
-                source = _from_pipe(read_input, MAX_SCRIPT)
+                source = from_pipe(read_input, MAX_SCRIPT)
             return script(
                 source,
                 origin="standard input",
@@ -221,14 +180,14 @@ class Request:
         if self.stdin is None:
             return None
         if self.stdin != "-":
-            return TaskFile(STDIN, _file_or_pipe(Path(self.stdin)))
+            return TaskFile(STDIN, file_or_pipe(Path(self.stdin)))
         if self.path == "-":
             raise InvalidInput(
                 "standard input cannot be both the script and its input",
                 hint="put one of them into a file",
                 field="stdin",
             )
-        return TaskFile(STDIN, _from_pipe(read_input, _MAX_PIPE))
+        return TaskFile(STDIN, from_pipe(read_input, MAX_PIPE))
 
 
 #: The limit that each option is, and how its value is read.
@@ -241,71 +200,11 @@ _LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "output_limit": ("output", partial(parse_size, field="--output-limit")),
 }
 
-_Check = Callable[[Request, Defaults, float], object]
-
-
-def _limit_check(option: str) -> _Check:
-    return lambda asked, _, __: asked._check_limit(option)
-
-
-_CHECKS: dict[str, _Check] = {
-    "path": lambda asked, _, __: asked._task(no_input),
-    "name": lambda asked, _, __: _text(asked.name, "name"),
-    "image": lambda asked, defaults, _: asked._image(defaults),
-    "engine": lambda asked, defaults, _: asked._engine(defaults),
-    "user": lambda asked, _, __: _text(asked.user, "user"),
-    "network": lambda asked, _, __: values.network(asked.network),
-    **{option: _limit_check(option) for option in _LIMITS},
-    "env": lambda asked, _, __: environment(asked.env, ()),
-    "env_file": lambda asked, _, __: environment((), asked.env_file),
-    "file": lambda asked, _, __: collect(asked.file),
-    "stdin": lambda asked, _, __: asked._standard_input(no_input),
-    "artifact": lambda asked, _, __: [kept_path(path) for path in asked.artifact],
-    "score": lambda asked, _, __: asked._score(),
-    "priority": lambda asked, _, __: values.priority(asked.priority),
-    "retries": lambda asked, _, __: asked._retry(),
-    "at": lambda asked, _, now: values.start_time(asked.at, None, now=now),
-    "after": lambda asked, _, now: values.start_time(None, asked.after, now=now),
-    "repeat": lambda asked, _, __: asked._repeat(),
-    "batch": lambda asked, _, __: _text(asked.batch, "batch"),
-    "label": lambda asked, _, __: values.labels(asked.label),
-    "idempotency_key": lambda asked, _, __: _text(asked.idempotency_key, "idempotency-key"),
-}
-#: Where the field of a specification is called otherwise than the option.
-_OPTION_OF = {
-    "": "path", "command": "path", "language": "path", "lang": "path", "inputs": "file",
-    "artifacts": "artifact", "labels": "label", "output": "output_limit",
-    "idempotency-key": "idempotency_key",
-}  # fmt: skip
-
 
 def _text(given: str | None, field: str) -> str | None:
     return None if given is None else values.plain_text(given, field=field)
 
 
-def _file_or_pipe(path: Path) -> Path | bytes:
-    try:
-        check_readable(path)
-        if not path.is_file():
-            return read_bytes(path, limit=_MAX_PIPE)
-        if path.stat().st_size > MAX_STDIN:
-            raise InvalidInput(f"--stdin: {path}: is over {format_size(MAX_STDIN)}", field="stdin")
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except ValueError:
-        raise InvalidInput(f"--stdin: {str(path)!r} is no path", field="stdin") from None
-    return path
-
-
 def _first(given: str | None, default: str) -> str:
     """What was given, even where that is nothing and so a mistake to be told."""
     return default if given is None else given
-
-
-def _from_pipe(read_input: ReadInput, limit: int) -> bytes:
-    content = read_input(limit + 1)
-    if len(content) > limit:
-        raise InvalidInput(
-            f"standard input: is longer than {format_size(limit)}", hint="put it into a file"
-        )
-    return content

@@ -12,6 +12,7 @@ from evalbox.domain.evaluation import EvaluationSpec, Network, Priority
 from evalbox.domain.limits import GIB, MIB, Limits
 from evalbox.errors import FileMissing, InvalidInput
 from evalbox.requests.prepared import Prepared
+from evalbox.requests.problems import problems
 from evalbox.requests.request import Defaults, Request
 
 NOW = 1_700_000_000.0
@@ -174,16 +175,16 @@ def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
         path=str(tmp_path / "none.py"), memory="x", pids="0", env=("1=2",), after="soon",
         label=("k",), name="",
     )  # fmt: skip
-    found = asked.problems(Defaults(), now=NOW)
+    found = problems(asked, Defaults(), now=NOW)
     assert set(found) == {"path", "memory", "pids", "env", "after", "label", "name"}
-    assert Request(command=("true",)).problems(Defaults(), now=NOW) == {}
+    assert problems(Request(command=("true",)), Defaults(), now=NOW) == {}
 
 
 def test_what_is_wrong_only_together_is_told_of_an_option(tmp_path: Path) -> None:
     many = tuple(f"{number}=x" for number in range(65))
-    assert set(Request(command=("true",), label=many).problems(Defaults(), now=NOW)) == {"label"}
+    assert set(problems(Request(command=("true",), label=many), Defaults(), now=NOW)) == {"label"}
     (tmp_path / "a.py").write_text("")
     both = Request(path=str(tmp_path / "a.py"), file=(f"{tmp_path}/a.py",))
-    assert set(both.problems(Defaults(), now=NOW)) == {"file"}
+    assert set(problems(both, Defaults(), now=NOW)) == {"file"}
     twice = Request(command=("true",), at="23:59", after="1h")
-    assert set(twice.problems(Defaults(), now=NOW)) == {"at"}
+    assert set(problems(twice, Defaults(), now=NOW)) == {"at"}

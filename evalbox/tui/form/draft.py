@@ -11,6 +11,7 @@ from typing import Any
 
 from evalbox.domain.text import MAX_TEXT
 from evalbox.errors import EvalboxError, InvalidInput
+from evalbox.requests.problems import problems
 from evalbox.requests.request import Defaults, Request
 from evalbox.tasks.base import read_bytes
 from evalbox.tasks.script import INTERPRETERS, MAX_SCRIPT, language_of
@@ -74,11 +75,9 @@ class Draft:
         Reads the files that are named, so that it is to be called beside an event loop.
         """
         request, wrong = self._read()
-        found = {} if "path" in wrong else dict(request.problems(defaults, now=now))
         if "path" in wrong:
-            found = dict(replace(request, path=None, source=None, lang=None, command=("true",))
-                         .problems(defaults, now=now))  # fmt: skip
-        return found | wrong
+            request = replace(request, command=("true",))
+        return {**problems(request, defaults, now=now), **wrong}
 
     def _read(self) -> tuple[Request, dict[str, EvalboxError]]:
         """The request without what could not be read, and why that could not."""
