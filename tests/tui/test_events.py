@@ -81,8 +81,11 @@ async def test_the_last_is_followed_until_another_is_looked_at(box: LocalBox) ->
         await submit(box, spec("newest"))
         await until(lambda: len(table.rows) == 54 and table.cursor == 53)
         await press(pilot, "p")
+        known = len(screen.chronicle.events)
         await submit(box, spec("unseen"))
-        await shows(app, "paused, 1 more since")
+        await until(lambda: len(screen.chronicle.events) == known + 1)
+        screen.look()
+        await pilot.pause()
         assert len(table.rows) == 54
         await press(pilot, "p")
         await until(lambda: len(table.rows) == 55)

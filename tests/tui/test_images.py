@@ -57,15 +57,15 @@ async def test_what_there_is_and_who_uses_it(box: LocalBox) -> None:
 
 async def test_pulling_tells_how_far_it_is(box: LocalBox) -> None:
     async with control(box) as (app, pilot):
-        await press(pilot, IMAGES, "p")
+        await press(pilot, IMAGES, "P")
         await shows(app, "Pull which image?")
         await press(pilot, *"alpine", "enter")
         await shows(app, "pulled alpine")
         await shows(app, "alpine:latest")
         assert "alpine:latest" in await names(box)
-        await press(pilot, "p", *"no-such", "enter")
+        await press(pilot, "P", *"no-such", "enter")
         await shows(app, "image no-such cannot be pulled")
-        await press(pilot, "p", "escape")
+        await press(pilot, "P", "escape")
         assert isinstance(app.screen, ImagesScreen)
 
 
@@ -79,7 +79,7 @@ async def test_one_thing_is_done_at_a_time(box: LocalBox, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(FakeImages, "pull", slowly)
     async with control(box) as (app, pilot):
-        await press(pilot, IMAGES, "p", *"slow", "enter")
+        await press(pilot, IMAGES, "P", *"slow", "enter")
         await shows(app, "pulling slow: ^[[31m17 %")
         await press(pilot, "b", "y")
         await shows(app, "not now: pulling slow")
@@ -138,7 +138,7 @@ async def test_read_only(box: LocalBox) -> None:
     async with control(box, read_only=True) as (app, pilot):
         await press(pilot, IMAGES)
         await shows(app, BASE)
-        await press(pilot, *"pbD")
+        await press(pilot, *"PblD")
         assert not isinstance(app.screen, Choice)
         assert isinstance(app.screen, ImagesScreen)
 

@@ -71,7 +71,7 @@ async def test_the_machine_elsewhere_and_what_is_there(
             await shows(app, "cancelled")
             await pilot.press("v")
             await shows(app, "The audit log is sound")
-            await pilot.press("escape", "7", "p", *"alpine", "enter")
+            await pilot.press("escape", "7", "P", *"alpine", "enter")
             await shows(app, "pulled alpine")
             await shows(app, "alpine:latest")
             await pilot.press("slash", *"alpine", "enter", "D", "y")

@@ -39,7 +39,6 @@ class EventsScreen(TablePage[Entry]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("t", "kind", "events/audit", id="events.kind",
                 tooltip="Switch between all, events and the audit log"),
-        Binding("p", "pause", "pause", id="events.pause", tooltip="Stand still, or go on"),
         Binding("d", "describe", "whole", id="events.describe", tooltip="Show the entry whole"),
         Binding("v", "verify", "verify", id="events.verify",
                 tooltip="Check that the audit log is as it was written"),
@@ -51,7 +50,6 @@ class EventsScreen(TablePage[Entry]):
         self.told = Story()
         self.view = self.told
         self._kind = "all"
-        self._paused = False
         self._shown: tuple[int, str] | None = None
         self._due = 0.0
 
@@ -104,7 +102,7 @@ class EventsScreen(TablePage[Entry]):
 
     def redraw(self) -> None:
         now = time.monotonic()
-        if not self._paused and now >= self._due and self._shown != self._wanted():
+        if now >= self._due and self._shown != self._wanted():
             self._put()
             self._due = now + _REST
         super().redraw()
@@ -130,9 +128,6 @@ class EventsScreen(TablePage[Entry]):
         wanted = zip((events, audit), self.chronicle.trouble, strict=True)
         if troubles := [trouble for shown, trouble in wanted if shown and trouble]:
             return [(f"{steady(troubles[0])} ", Tone.BAD)]
-        if self._paused:
-            behind = self.chronicle.version - (self._shown or (0, ""))[0]
-            return [(f"paused, {behind:,} more since ", Tone.WARN)]
         return [(f"{self._kind} ", Tone.MUTED)]
 
     # --- doing ---
@@ -143,10 +138,6 @@ class EventsScreen(TablePage[Entry]):
         self._put()
         self.renew()
         self.table.action_bottom()
-
-    def action_pause(self) -> None:
-        self._paused = not self._paused
-        self.look()
 
     def copied(self, row: Entry) -> str:
         return "\n".join(f"{label}: {value}" for label, value in facts(row))

@@ -38,11 +38,11 @@ Work = Callable[[Callable[[str], None]], Awaitable[str]]
 
 class ImagesScreen(TablePage[Image]):
     NAME = "Images"
-    EMPTY = "The engine has no images. b builds the base image, p pulls one."
+    EMPTY = "The engine has no images. b builds the base image, P pulls one."
     HINT = "word  !word  name:python  digest:..."
     NOUNS = ("image", "images")
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("p", "pull", "pull", id="images.pull", tooltip="Pull an image from its registry"),
+        Binding("P", "pull", "pull", id="images.pull", tooltip="Pull an image from its registry"),
         Binding("b", "build", "build base", id="images.build",
                 tooltip="Make the base image, where it is missing or old"),
         Binding("l", "load", "load", show=False, id="images.load",
