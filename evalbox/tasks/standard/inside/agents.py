@@ -3,9 +3,12 @@
 ============== =====================================================================
 ``submission`` ``path``: a file that is the submission; nobody works
 ``command``    ``argv``: run as the user ``agent``; it writes submission.txt
-``replay``     ``steps``: ``{"run": COMMAND}``, ``{"score": true}``, ``{"submit": TEXT}``
+``replay``     ``steps``: ``{"run": COMMAND}``, ``{"score": true}``, ``{"submit": TEXT}``;
+               with ``"may_fail": false`` what fails ends it
 ``human``      waits until somebody in the sandbox says ``score --submit``
 ============== =====================================================================
+
+Who runs commands may have ``variables``: names, of which the sandbox knows the values.
 """
 
 from __future__ import annotations
@@ -56,8 +59,12 @@ def attempt(agent: dict[str, Any], desk: Desk, seconds: float) -> Work:
 
 def _command(agent: dict[str, Any], desk: Desk, end: float) -> int | None:
     return run_as_agent(
-        agent["argv"], seconds=end - time.monotonic(), environment=agent.get("env", {})
+        agent["argv"], seconds=end - time.monotonic(), environment=_variables(agent)
     )
+
+
+def _variables(agent: dict[str, Any]) -> dict[str, str]:
+    return {name: os.environ[name] for name in agent.get("variables", [])}
 
 
 def _replay(agent: dict[str, Any], desk: Desk, end: float) -> int | None:
@@ -67,7 +74,8 @@ def _replay(agent: dict[str, Any], desk: Desk, end: float) -> int | None:
             return 0
         words = ["score"] if "score" in step else ["/bin/bash", "-lc", step["run"]]
         os.write(1, f"$ {step.get('run', 'score')}\n".encode("utf-8", "replace"))
-        status = run_as_agent(words, seconds=end - time.monotonic(), environment={})
+        left = end - time.monotonic()
+        status = run_as_agent(words, seconds=left, environment=_variables(agent))
         if status is None:
             return None
         if status and not step.get("may_fail", True):

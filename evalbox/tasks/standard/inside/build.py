@@ -66,6 +66,8 @@ def _file(step: dict[str, Any]) -> None:
     if source.is_dir():
         shutil.copytree(source, target, dirs_exist_ok=True)
     elif source.is_file():
+        if step["destination"].endswith("/"):
+            target.mkdir(parents=True, exist_ok=True)
         shutil.copy2(source, target)
     else:
         raise Broken(f"build step: there is no {step['source']}")

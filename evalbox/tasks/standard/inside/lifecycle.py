@@ -161,4 +161,4 @@ def client_of(archive: Path) -> bytes:
     import zipfile
 
     with zipfile.ZipFile(archive) as bundle:
-        return bundle.read(f"inside/{_CLIENT}")
+        return bundle.read(f"{__package__}/{_CLIENT}")

@@ -7,17 +7,18 @@ from pathlib import Path
 
 
 def main(arguments: list[str]) -> int:
-    """``build PLAN ARCHIVE``, ``run PLAN`` or ``operation NAME``; gives the exit status."""
+    """``build PLAN ARCHIVE``, ``run PLAN [TASK]`` or ``operation NAME``; gives the exit status."""
     match arguments:
         case ["operation", name]:
             from .operations import perform
 
             return perform(name)
-        case ["run", plan]:
+        case ["run", path, *task] if len(task) <= 1:
             from .lifecycle import Lifecycle, client_of
             from .plan import read_plan
 
-            return Lifecycle(read_plan(plan), client_of(Path(sys.argv[0]))).run()
+            plan = read_plan(path, *task)
+            return Lifecycle(plan, client_of(Path(sys.argv[0]))).run()
         case ["build", plan, archive]:
             from .build import build
             from .plan import read_plan

@@ -40,5 +40,7 @@ class Plan:
         return float(self.deadlines.get(phase, DEADLINES[phase]))
 
 
-def read_plan(path: str) -> Plan:
-    return Plan(**json.loads(Path(path).read_bytes()))
+def read_plan(path: str, task: str = "") -> Plan:
+    """``task``: of this task, where the plan is for several."""
+    told = json.loads(Path(path).read_bytes())
+    return Plan(**told | ({"task": task} if task else {}))
