@@ -179,7 +179,10 @@ async def test_a_flood_does_not_hold_the_loop(
     await in_state(box, one, State.RUNNING)
     data = (line + "\n").encode() * 100_000
 
+    begun = asyncio.Event()
+
     async def flood(*_: Any, **__: Any) -> AsyncIterator[OutputPiece]:
+        await begun.wait()
         for at in range(0, len(data), 1 << 20):
             yield OutputPiece(at, 1, 0.0, data[at : at + (1 << 20)])
             await asyncio.sleep(0)
@@ -187,6 +190,7 @@ async def test_a_flood_does_not_hold_the_loop(
     monkeypatch.setattr(box, "output", flood)
     async with looking(box, one) as (app, pilot):
         turns = 0
+        begun.set()
         async with asyncio.timeout(60):
             while view_of(app).source.total < 100_000:
                 await asyncio.sleep(0)
