@@ -30,7 +30,7 @@ class Subject:
         self.item: Evaluation | None = None
         self.attempts: Sequence[Attempt] = ()
         self.events: list[Event] = []
-        self.tracks: Sequence[Track] = ()
+        self._tracks: tuple[int, Sequence[Track]] = (0, ())
         self.explained = ""
         self.samples: Samples = ()
         self.artifacts: Sequence[ArtifactRecord] | None = None
@@ -55,6 +55,15 @@ class Subject:
         """The attempt that is looked at."""
         return next((one for one in self.attempts if one.number == self.attempt), None)
 
+    @property
+    def tracks(self) -> Sequence[Track]:
+        """Made when they are asked for: events come by the hundred."""
+        known, found = self._tracks
+        if known != len(self.events):
+            found = tracks(self.events)
+            self._tracks = (len(self.events), found)
+        return found
+
     def choose(self, by: int) -> bool:
         """Looks at an attempt before or after; whether there is one."""
         number = self.attempt + by
@@ -74,7 +83,6 @@ class Subject:
         async with aclosing(events) as coming:  # type: ignore[type-var]
             async for event in coming:
                 self.events.append(event)
-                self.tracks = tracks(self.events)
                 self.version += 1
                 yield event
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from typing import NamedTuple
 
 from evalbox.domain.records import ArtifactRecord
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(NamedTuple):
     """A directory or a file, ``depth`` directories down. ``record`` is None for a directory.
 
     ``size`` is in bytes, and a directory's the sum of what is in it; ``files`` counts those.
@@ -43,7 +42,7 @@ def tree(records: Sequence[ArtifactRecord], closed: Collection[str]) -> list[Lea
 
 
 def _insert(root: _Directory, record: ArtifactRecord) -> None:
-    *above, name = PurePosixPath(record.path).parts or (record.path,)
+    *above, name = _parts(record.path)
     here = root
     _count(here, record)
     for part in above:
@@ -51,6 +50,12 @@ def _insert(root: _Directory, record: ArtifactRecord) -> None:
         here = here.directories.setdefault(part, _Directory(path))
         _count(here, record)
     here.records[name] = record
+
+
+def _parts(path: str) -> list[str]:
+    """Its names, with the root as one of them; a path that is none is a name."""
+    parts = [part for part in path.split("/") if part]
+    return ["/", *parts] if path.startswith("/") and parts else parts or [path]
 
 
 def _count(directory: _Directory, record: ArtifactRecord) -> None:
