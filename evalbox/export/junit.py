@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import IO
@@ -27,8 +27,8 @@ from evalbox.wire.moments import iso
 
 #: Bytes of an output, from its end.
 _TAIL = 4096
-#: Bytes of the temporary file that are held in memory; that are given out at once.
-_HELD, _PIECE = 1 << 20, 1 << 16
+#: Bytes of the temporary file that are held in memory; cases that are written at once.
+_HELD, _TURN = 1 << 20, 50
 #: The suite of what is in no batch.
 _ALONE = "evalbox"
 _BROKEN = frozenset({Outcome.TASK_ERROR, Outcome.INFRA_ERROR})
@@ -50,12 +50,19 @@ async def render(
     box: Box, items: AsyncIterator[Evaluation], *, output: bool
 ) -> AsyncIterator[bytes]:
     suites: dict[str, _Suite] = {}
+    held: list[bytes] = []
+    at = 0
     with tempfile.SpooledTemporaryFile(_HELD) as file:
         async for item in items:
             suite = suites.setdefault(item.spec.batch or _ALONE, _Suite())
             case = _case(item, suite, await _tail(box, item) if output else "")
-            suite.pieces.append((file.tell(), len(case)))
-            await asyncio.to_thread(file.write, case)
+            suite.pieces.append((at, len(case)))
+            at += len(case)
+            held.append(case)
+            if len(held) == _TURN:
+                await asyncio.to_thread(file.write, b"".join(held))
+                held = []
+        await asyncio.to_thread(file.write, b"".join(held))
         yield b'<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n'
         for name in sorted(suites):
             async for piece in _suite(name, suites[name], file):
@@ -76,18 +83,19 @@ async def _suite(name: str, suite: _Suite, file: IO[bytes]) -> AsyncIterator[byt
         # The schema has no place for a zone, and takes what is there for UTC.
         told["timestamp"] = iso(suite.began)[:19]
     start, end = element("testsuite", told, "\n").rsplit("<", 1)
-    gathered = [start.encode()]
-    for offset, length in suite.pieces:
-        gathered.append(await asyncio.to_thread(_read, file, offset, length))
-        if sum(map(len, gathered[-2:])) > _PIECE or len(gathered) > 100:
-            yield b"".join(gathered)
-            gathered = []
-    yield b"".join([*gathered, f"<{end}\n".encode()])
+    yield start.encode()
+    for first in range(0, len(suite.pieces), _TURN):
+        pieces = suite.pieces[first : first + _TURN]
+        yield await asyncio.to_thread(_read, file, pieces)
+    yield f"<{end}\n".encode()
 
 
-def _read(file: IO[bytes], offset: int, length: int) -> bytes:
-    file.seek(offset)
-    return file.read(length)
+def _read(file: IO[bytes], pieces: Sequence[tuple[int, int]]) -> bytes:
+    read = []
+    for offset, length in pieces:
+        file.seek(offset)
+        read.append(file.read(length))
+    return b"".join(read)
 
 
 def _case(item: Evaluation, suite: _Suite, tail: str) -> bytes:

@@ -11,7 +11,7 @@ from evalbox.service.box import Box
 
 _PAGE = 1000
 #: A page that whoever draws a screen meanwhile does not feel.
-GENTLE = 200
+GENTLE = 100
 #: As many are asked for one by one; more are picked out of pages.
 _FEW = 100
 

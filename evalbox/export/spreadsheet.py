@@ -18,7 +18,7 @@ from evalbox.wire.moments import iso, iso_or_none
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
 #: Evaluations that are written at once.
-_TURN = 200
+_TURN = 50
 
 Value = str | int | float | None
 
