@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -28,27 +28,22 @@ def collect(references: Sequence[str]) -> tuple[TaskFile, ...]:
     Raises ``FileMissing`` or ``InvalidInput``: for what is no file, for two files that would get
     the same path, and beyond ``MAX_TOTAL`` bytes or ``MAX_FILES`` files.
     """
-    found: dict[str, TaskFile] = {}
-    total = 0
-    for reference in references:
-        for file, size in _read(reference):
-            if file.path in found:
-                raise InvalidInput(
-                    f"--file: two files for {file.path} in the sandbox",
-                    hint="change one DEST",
-                )
-            found[file.path] = file
-            total += size
-            if total > MAX_TOTAL:
-                raise InvalidInput(
-                    f"--file {reference}: all files together are over {format_size(MAX_TOTAL)}",
-                    hint="send less, or put the data into an image",
-                )
-            if len(found) > MAX_FILES:
-                raise InvalidInput(
-                    f"--file {reference}: more than {MAX_FILES} files", hint="send one archive"
-                )
-    return tuple(found.values())
+    return _bounded(
+        (f"--file {reference}", file, size)
+        for reference in references
+        for file, size in _read(reference)
+    )
+
+
+def directory_files(
+    root: Path, place: str, *, left_out: frozenset[str] = frozenset()
+) -> tuple[TaskFile, ...]:
+    """All that is in the directory ``root``, but what is called so, for ``place`` in the sandbox.
+
+    Raises ``InvalidInput`` and ``FileMissing``, as ``collect`` does.
+    """
+    found = _Directory(root, left_out).files(place)
+    return _bounded((str(root), file, size) for file, size in found)
 
 
 def kept_path(text: str, *, field: str = "--artifact") -> str:
@@ -58,6 +53,27 @@ def kept_path(text: str, *, field: str = "--artifact") -> str:
     """
     destination(text, field=field)
     return str(PurePosixPath(text))
+
+
+def _bounded(sent: Iterable[tuple[str, TaskFile, int]]) -> tuple[TaskFile, ...]:
+    """Each with what named it, and its size."""
+    found: dict[str, TaskFile] = {}
+    total = 0
+    for where, file, size in sent:
+        if file.path in found:
+            raise InvalidInput(
+                f"--file: two files for {file.path} in the sandbox", hint="change one DEST"
+            )
+        found[file.path] = file
+        total += size
+        if total > MAX_TOTAL:
+            raise InvalidInput(
+                f"{where}: all files together are over {format_size(MAX_TOTAL)}",
+                hint="send less, or put the data into an image",
+            )
+        if len(found) > MAX_FILES:
+            raise InvalidInput(f"{where}: more than {MAX_FILES} files", hint="send one archive")
+    return tuple(found.values())
 
 
 def _read(reference: str) -> Iterator[tuple[TaskFile, int]]:
@@ -109,6 +125,7 @@ def _file(source: Path, place: str) -> tuple[TaskFile, int]:
 @dataclass(frozen=True, slots=True)
 class _Directory:
     root: Path
+    left_out: frozenset[str] = frozenset()
 
     def files(self, place: str) -> Iterator[tuple[TaskFile, int]]:
         yield from self._walk(self.root, place, frozenset())
@@ -120,7 +137,7 @@ class _Directory:
         if real in above:
             raise InvalidInput(f"{directory}: is a link to a directory that it is in")
         try:
-            entries = sorted(directory.iterdir())
+            entries = sorted(one for one in directory.iterdir() if one.name not in self.left_out)
         except OSError as error:
             raise unreadable(directory, error) from error
         for entry in entries:

@@ -123,7 +123,7 @@ class Node:
         if not isinstance(self._node, yaml.ScalarNode):
             return None
         try:
-            return yaml.constructor.SafeConstructor().construct_object(self._node)  # type: ignore[no-untyped-call]
+            return yaml.constructor.SafeConstructor().construct_object(self._node)
         except (ValueError, OverflowError, yaml.YAMLError):
             raise self.wrong(f"{self._node.value[:40]!r} cannot be read") from None
 
