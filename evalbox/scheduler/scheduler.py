@@ -27,10 +27,13 @@ from evalbox.errors import EvalboxError, StoreError
 from evalbox.monitor.sandboxes import SandboxSampler
 from evalbox.scheduler.account import AttemptMeters
 from evalbox.scheduler.admission import Budget, HostState, admit, no_room
-from evalbox.scheduler.attempt import AttemptRun, Surroundings, insist
+from evalbox.scheduler.attempt import AttemptRun
+from evalbox.scheduler.building import Builds
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
+from evalbox.scheduler.recording import insist
 from evalbox.scheduler.residents import Residents
+from evalbox.scheduler.surroundings import Surroundings
 from evalbox.store.store import Store
 from evalbox.telemetry.logs import bind, get_logger
 from evalbox.telemetry.traces import trace_id
@@ -74,12 +77,15 @@ class Scheduler:
         #: Set once an attempt has begun, or was taken over, in this process.
         self.begun = asyncio.Event()
         self.meters = AttemptMeters()
-        self._around = Surroundings(store, self.pool, self._sampler, clock, self.meters)
         self._gates: dict[str, Gate] = {}
+        self._wake = asyncio.Event()
+        self.builds = Builds(store, clock, gate=self._gate, on_change=self._wake.set)
+        self._around = Surroundings(
+            store, self.pool, self._sampler, clock, self.meters, self.builds
+        )
         # An attempt may still be tidying up when the next one of its evaluation begins.
         self._runs: dict[tuple[str, int], AttemptRun] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wake = asyncio.Event()
         self._loop_tasks: list[asyncio.Task[None]] = []
         self._slots = settings.slots
         self._next_housekeeping = 0.0
@@ -132,6 +138,7 @@ class Scheduler:
         for evaluation, attempt in left:
             self._launch(evaluation, adopted=attempt)
         await self.residents.begin()
+        await self.builds.begin()
         gate.begin()
         await self._sampler.__aenter__()
         self._loop_tasks = [
@@ -153,6 +160,7 @@ class Scheduler:
                 await asyncio.wait(self._tasks, timeout=drain)
         finally:
             await _cancelled([*self._loop_tasks, *self._tasks])
+            await self.builds.close()
             await self.residents.close()
             await self.pool.close()
             await self._sampler.__aexit__()
@@ -264,9 +272,8 @@ class Scheduler:
 
     def _budget(self) -> Budget:
         limits = [run.evaluation.spec.limits for run in self._runs.values()]
-        budget = admit(
-            self._host(), limits, self._slots, self._settings, residents=self.residents.limits
-        )
+        beside = [*self.residents.limits, *self.builds.limits]
+        budget = admit(self._host(), limits, self._slots, self._settings, residents=beside)
         if not budget.holding:
             shut = [gate for gate in self._gates.values() if not gate.is_open]
             if shut:
@@ -276,7 +283,7 @@ class Scheduler:
 
     def _no_room(self, wanted: Limits) -> str:
         running = [run.evaluation.spec.limits for run in self._runs.values()]
-        promised = [*running, *self.residents.limits]
+        promised = [*running, *self.residents.limits, *self.builds.limits]
         return no_room(self._host(), promised, wanted, self._settings)
 
     async def _housekeeping(self) -> None:
@@ -337,7 +344,8 @@ class Scheduler:
         """Before a gate opens: removes every sandbox of ours that no live attempt owns."""
         self.pool.forget(engine)
         living = frozenset(run.sandbox_id for run in self._runs.values() if run.sandbox_id)
-        removed = await engine.reap(self._store.box_id, living | self.residents.living(engine))
+        living |= self.residents.living(engine) | self.builds.living(engine)
+        removed = await engine.reap(self._store.box_id, living)
         if removed:
             log.warning("removed what was left behind", engine=engine.name, sandboxes=removed)
 

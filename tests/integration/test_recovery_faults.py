@@ -37,6 +37,7 @@ from evalbox.errors import (
     StoreFull,
 )
 from evalbox.scheduler import attempt as attempt_module
+from evalbox.scheduler import collection as collection_module
 from evalbox.scheduler import gate as gate_module
 from evalbox.scheduler import scheduler as scheduler_module
 from evalbox.service.local import LocalBox
@@ -191,7 +192,7 @@ async def test_artifacts_that_cannot_be_kept_do_not_hang(
         await anext(stream)
         raise StoreFull("no space left for artifacts")
 
-    monkeypatch.setattr(attempt_module, "extract", full)
+    monkeypatch.setattr(collection_module, "extract", full)
     async with opened(settings, FakeEngine()) as box:
         wanted = spec("artifact", "a", "text", artifacts=("a",), retry=RetryPolicy(infra_retries=0))
         found = await run(box, wanted)
