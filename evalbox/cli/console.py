@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, BinaryIO, TextIO
 
 from evalbox.domain.inert import Neutraliser, inert, inert_line
-from evalbox.errors import AmbiguousId, EvalboxError
+from evalbox.errors import AmbiguousId, EvalboxError, ImageBuildError
 
 _COLOURS = {"red": "31", "green": "32", "yellow": "33", "blue": "34", "grey": "90", "bold": "1"}
 STDERR = 2
@@ -96,9 +96,12 @@ class Console:
 
     def error(self, error: EvalboxError) -> None:
         """One line that says what happened, and one with the remedy where there is one."""
-        self._line(
-            f"evalbox: {self.style('error', 'red', error=True)}: {inert_line(error.message)}"
-        )
+        # What a build printed in the end stands in lines of its own.
+        parts = error.message.split("\n") if isinstance(error, ImageBuildError) else ()
+        first, *more = parts or (error.message,)
+        self._line(f"evalbox: {self.style('error', 'red', error=True)}: {inert_line(first)}")
+        for line in more:
+            self._line(f"  {inert_line(line)}")
         if isinstance(error, AmbiguousId):
             for candidate in error.candidates:
                 self._line(f"  {candidate}")

@@ -11,14 +11,22 @@ import click
 
 from evalbox.cli import render
 from evalbox.cli.command import Group, with_session
-from evalbox.cli.options import json_option
+from evalbox.cli.control import ask
+from evalbox.cli.options import json_option, yes_option
 from evalbox.cli.session import Session
+from evalbox.domain.building import BUILT, BuildState
 from evalbox.domain.inert import inert_line
-from evalbox.domain.quantity import format_size
+from evalbox.domain.quantity import format_duration, format_size, parse_duration
+from evalbox.wire import builds as wire
 from evalbox.wire import document
 
 if TYPE_CHECKING:
+    from evalbox.domain.building import BuildRecord
     from evalbox.domain.image import Image
+
+
+#: Characters of the reason of a failure that a line has room for.
+_REASON = 80
 
 
 @click.group("images", cls=Group, default="ls")
@@ -39,14 +47,75 @@ async def images_ls(session: Session, as_json: bool) -> None:
 @images_command.command("build")
 @click.option("--force", is_flag=True, help="Build it even where it is there and up to date.")
 @click.option("--mirror", metavar="URL", help="Where Debian's packages come from.")
+@click.option(
+    "--task-standard", is_flag=True, help="Make the one for METR Task Standard families too."
+)
 @json_option
 @with_session
-async def images_build(session: Session, *, force: bool, mirror: str | None, as_json: bool) -> None:
+async def images_build(
+    session: Session, *, force: bool, mirror: str | None, task_standard: bool, as_json: bool
+) -> None:
     """Make the base image, from a registry or else from Debian's packages."""
     async with session.box() as box:
         place = {} if mirror is None else {"mirror": mirror}
-        built = await box.images.build_base(session.console.note, force=force, **place)
-    _show(session, [built], as_json=as_json)
+        built = [await box.images.build_base(session.console.note, force=force, **place)]
+        if task_standard:
+            made = await box.images.build_task_standard(session.console.note, force=force)
+            built.append(made)
+    _show(session, built, as_json=as_json)
+
+
+@images_command.command("builds")
+@json_option
+@with_session
+async def images_builds(session: Session, as_json: bool) -> None:
+    """List the images that evalbox has built for tasks."""
+    async with session.box() as box:
+        found = await box.images.builds()
+    _show_builds(session, found, as_json=as_json)
+
+
+@images_command.command("log")
+@click.argument("build", metavar="BUILD")
+@click.option("-f", "--follow", is_flag=True, help="Go on until the build is over.")
+@with_session
+async def images_log(session: Session, build: str, follow: bool) -> None:
+    """Print what a build printed; BUILD is the beginning of its key, or the image's name."""
+    async with session.box() as box:
+        record = await box.images.build(build.removeprefix(f"{BUILT}:"))
+        async for data in box.images.build_log(record.key, follow=follow):
+            session.console.job(1, data)
+    session.console.end_of_job()
+
+
+@images_command.command("prune")
+@click.option(
+    "--unused",
+    metavar="DURATION",
+    default="7d",
+    show_default=True,
+    help="Those that were not used for so long.",
+)
+@yes_option
+@json_option
+@with_session
+async def images_prune(session: Session, *, unused: str, yes: bool, as_json: bool) -> None:
+    """Remove images that evalbox has built for tasks; they are built again when asked for."""
+    seconds = parse_duration(unused, field="--unused")
+    async with session.box() as box:
+        before = time.time() - seconds
+        due = [
+            one
+            for one in await box.images.builds()
+            if one.state is BuildState.READY and one.used_at <= before
+        ]
+        size = format_size(sum(one.size for one in due))
+        if due:
+            ask(session, f"Remove {len(due)} images of {size}?", yes=yes)
+        removed = await box.images.prune(seconds) if due else []
+    if not as_json:
+        session.console.note(f"removed {len(removed)} images")
+    _show_builds(session, removed, as_json=as_json)
 
 
 @images_command.command("load")
@@ -104,3 +173,27 @@ def _show(session: Session, images: Sequence[Image], *, as_json: bool) -> None:
         for image in images
     ]
     console.data(render.table(console, ["NAME", "DIGEST", "SIZE", "AGE"], rows))
+
+
+def _show_builds(session: Session, builds: Sequence[BuildRecord], *, as_json: bool) -> None:
+    console = session.console
+    if as_json:
+        console.json([wire.build(one) for one in builds])
+        return
+    if not builds:
+        return
+    now = time.time()
+    rows = [
+        [
+            one.image,
+            one.state,
+            inert_line(one.base),
+            format_size(one.size) if one.size else "-",
+            format_duration(one.seconds),
+            render.age(one.used_at, now),
+            inert_line(one.reason)[:_REASON],
+        ]
+        for one in builds
+    ]
+    heads = ["IMAGE", "STATE", "BASE", "SIZE", "TOOK", "USED", "REASON"]
+    console.data(render.table(console, heads, rows))

@@ -19,6 +19,7 @@ class Phase(StrEnum):
 
     ADOPTING = "waiting to be adopted"
     WAITING = "waiting for the engine"
+    BUILDING = "building the image"
     FINDING = "finding the image"
     MAKING = "making the sandbox"
     FILLING = "putting files in"

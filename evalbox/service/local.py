@@ -31,19 +31,22 @@ from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.quantity import format_duration
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
 from evalbox.domain.sandbox import ExecSpec
-from evalbox.domain.state import ACTIVE, FINAL, State
+from evalbox.domain.state import ACTIVE, FINAL
 from evalbox.engines.base import Engine
 from evalbox.engines.docker import DockerEngine
 from evalbox.engines.fake import FakeEngine
 from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
+from evalbox.scheduler.building import Builds
+from evalbox.scheduler.progress import Phase
 from evalbox.scheduler.residents import Residents
 from evalbox.scheduler.scheduler import Scheduler
 from evalbox.service.audit import LocalAudit, audited, of_many
 from evalbox.service.authentication import Authentication
+from evalbox.service.builders import Builders
 from evalbox.service.endings import Endings
 from evalbox.service.execution import LocalExec
-from evalbox.service.images import Images
+from evalbox.service.images import EngineImages, Images
 from evalbox.service.keys import LocalKeys
 from evalbox.service.local_images import LocalImages
 from evalbox.service.local_webhooks import LocalWebhooks
@@ -343,7 +346,7 @@ class LocalBox:
     def _at_what(self, evaluation: Evaluation) -> str:
         stands, since = str(evaluation.state), evaluation.started_at or evaluation.updated_at
         run = self._worker.run_of(evaluation.id) if self._worker else None
-        if run is not None and run.progress.phase != State.RUNNING:
+        if run is not None and run.progress.phase is not Phase.RUNNING:
             stands, since = f"{evaluation.state}, {run.progress.phase}", run.progress.since
         return f"{stands} for {format_duration(max(0.0, self._clock.now() - since))}"
 
@@ -499,10 +502,19 @@ class LocalBox:
     @property
     def images(self) -> Images:
         if self._images is None:
-            self._images = LocalImages(self._images_of_engine(), self._store)
+            self._images = LocalImages(
+                self._images_of_engine(),
+                self._store,
+                self._settings,
+                self._engine,
+                Builders(self._store, self._engine, self._builds),
+            )
         return self._images
 
-    def _images_of_engine(self) -> Images:
+    def _builds(self) -> Builds | None:
+        return self._scheduler.builds if self._scheduler else None
+
+    def _images_of_engine(self) -> EngineImages:
         if self._settings.engine == "fake" and isinstance(fake := self._engine("fake"), FakeEngine):
             return fake.images
         docker = DockerEngine("runc", docker_host=self._settings.docker_host or None)

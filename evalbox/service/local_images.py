@@ -2,21 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
+from evalbox.config.settings import Settings
+from evalbox.domain.admissible import check_build
+from evalbox.domain.building import BuildRecord, BuildState, Built, ImageBuild
+from evalbox.engines.base import Engine
 from evalbox.engines.docker.recipe import MIRROR
+from evalbox.errors import Conflict, ImageNotFound
 from evalbox.service.audit import audited
-from evalbox.service.images import Image, Images, Progress
+from evalbox.service.builders import Builders
+from evalbox.service.images import EngineImages, Image, Progress
 from evalbox.store.store import Store
+
+_PIECE = 256 * 1024
+#: Seconds between looks at a log that another task, or another process, writes.
+_LOOK = 0.1
 
 
 class LocalImages:
     """Implements ``Images``."""
 
-    def __init__(self, images: Images, store: Store) -> None:
+    def __init__(
+        self,
+        images: EngineImages,
+        store: Store,
+        settings: Settings,
+        engine: Callable[[str], Engine],
+        builders: Builders,
+    ) -> None:
         self._images = images
         self._store = store
+        self._settings = settings
+        self._engine = engine
+        self._builders = builders
 
     async def list(self) -> Sequence[Image]:
         return await self._images.list()
@@ -29,6 +51,12 @@ class LocalImages:
     ) -> Image:
         async with audited(self._store, "image.build", detail={"force": force}) as entry:
             image = await self._images.build_base(progress, force=force, mirror=mirror)
+            entry.target = image.id
+        return image
+
+    async def build_task_standard(self, progress: Progress, *, force: bool = False) -> Image:
+        async with audited(self._store, "image.build", detail={"force": force}) as entry:
+            image = await self._images.build_task_standard(progress, force=force)
             entry.target = image.id
         return image
 
@@ -45,3 +73,71 @@ class LocalImages:
     async def remove(self, reference: str) -> None:
         async with audited(self._store, "image.remove", reference):
             await self._images.remove(reference)
+
+    # --- those that are built ---
+
+    async def prepare(
+        self,
+        build: ImageBuild,
+        progress: Progress,
+        *,
+        base: str,
+        engine: str = "",
+        env: Mapping[str, str] = MappingProxyType({}),
+    ) -> Built:
+        check_build(build)
+        self._store.check_there(build.files)
+        engine = engine or self._settings.engine
+        detail = {"base": base, "engine": engine}
+        async with audited(self._store, "image.prepare", detail=detail) as entry:
+            async with self._builders.opened() as builds:
+                built = await builds.prepare(build, progress, base=base, engine=engine, env=env)
+            entry.target = built.image
+        return built
+
+    async def builds(self) -> Sequence[BuildRecord]:
+        return await self._store.builds()
+
+    async def build(self, reference: str) -> BuildRecord:
+        return await self._store.find_build(reference)
+
+    async def build_log(self, reference: str, *, follow: bool = False) -> AsyncIterator[bytes]:
+        key = (await self._store.find_build(reference)).key
+        path = self._store.build_log(key)
+        try:
+            file = await asyncio.to_thread(path.open, "rb")
+        except FileNotFoundError:
+            return
+        with file:
+            while True:
+                # Asked before reading: what an ended build has printed is all there.
+                record = await self._store.build(key)
+                over = record is None or record.state is not BuildState.BUILDING
+                while data := await asyncio.to_thread(file.read, _PIECE):
+                    yield data
+                if over or not follow:
+                    return
+                await asyncio.sleep(_LOOK)
+
+    async def prune(self, unused: float) -> Sequence[BuildRecord]:
+        before = self._store.clock.now() - unused
+        removed = []
+        async with audited(self._store, "image.prune", detail={"unused": unused}) as entry:
+            for record in await self._store.builds():
+                due = record.state is BuildState.READY and record.used_at <= before
+                if due and await self._dropped(record):
+                    removed.append(record)
+            entry.target = ", ".join(record.image for record in removed)
+        return removed
+
+    async def _dropped(self, record: BuildRecord) -> bool:
+        """Whether it was there and is no more; one that is in use stays."""
+        try:
+            await self._engine(record.engine).drop_image(record.image)
+        except Conflict:
+            return False
+        except ImageNotFound:
+            await self._store.build_removed(record.key)
+            return False
+        await self._store.build_removed(record.key)
+        return True

@@ -16,6 +16,7 @@ from evalbox.store.attempts import Attempts
 from evalbox.store.audit import AuditLog
 from evalbox.store.backup import Backup
 from evalbox.store.batches import Batches
+from evalbox.store.builds import Builds
 from evalbox.store.catalogue import Catalogue
 from evalbox.store.changes import Changes
 from evalbox.store.deliveries import Deliveries
@@ -54,7 +55,7 @@ class Store(
     Submission, Queue, Priorities, Attempts, Evaluations, Batches, Events, Samples, Outputs,
     Catalogue,
     Removal, Backup, Environments, Keys, AuditLog, Statistics, Webhooks, Deliveries,
-    Alerts, Sandboxes,
+    Alerts, Sandboxes, Builds,
 ):  # fmt: skip
     """A data directory: the database, the blobs, the files of the attempts.
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from evalbox.domain.environment import Withheld
-from evalbox.domain.evaluation import Evaluation, EvaluationSpec
+from evalbox.domain.evaluation import Evaluation, EvaluationSpec, InputFile
 from evalbox.domain.ids import short
 from evalbox.domain.state import State
 from evalbox.errors import Conflict, FileMissing, InvalidInput
@@ -44,15 +44,18 @@ class Submission(Blobs):
         return await self._write(work)
 
     def _check_blobs(self, specs: Sequence[EvaluationSpec]) -> None:
+        self.check_there(file for spec in specs for file in spec.files())
+
+    def check_there(self, files: Iterable[InputFile]) -> None:
+        """Raises ``FileMissing`` where the content of one has not been put."""
         seen: set[str] = set()
-        for spec in specs:
-            for file in spec.files():
-                if file.blob not in seen and not self.blob_path(file.blob).is_file():
-                    raise FileMissing(
-                        f"the content of {file.path} is not in the store (blob {file.blob[:12]})",
-                        hint="put it in again, then submit",
-                    )
-                seen.add(file.blob)
+        for file in files:
+            if file.blob not in seen and not self.blob_path(file.blob).is_file():
+                raise FileMissing(
+                    f"the content of {file.path} is not in the store (blob {file.blob[:12]})",
+                    hint="put it in again, then submit",
+                )
+            seen.add(file.blob)
 
     def _insert(
         self,

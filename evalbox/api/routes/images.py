@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 
-from evalbox.api import problems
 from evalbox.api.auth import requires
 from evalbox.api.bodies import arriving, upload
 from evalbox.api.context import TheBox, TheContext
+from evalbox.api.progress import told
 from evalbox.api.sse import EventStream, frame
 from evalbox.domain.access import Scope
 from evalbox.domain.image import Image
 from evalbox.domain.limits import GIB
-from evalbox.errors import EvalboxError, InvalidInput
+from evalbox.errors import InvalidInput
 from evalbox.service.images import Progress
 from evalbox.service.spool import spooled
 from evalbox.wire import document
-from evalbox.wire.problem import problem
 from evalbox.wire.shapes import ImageDocument
 
 router = APIRouter(prefix="/images", tags=["images"])
@@ -40,8 +38,6 @@ Mirror = Annotated[
 ]
 
 MAX_ARCHIVE = 20 * GIB
-#: Lines of progress that wait for a reader; of more the oldest are left out.
-_WAITING_LINES = 1000
 _BODY = {
     "requestBody": {
         "required": True,
@@ -69,11 +65,16 @@ async def remove_image(reference: Reference, box: TheBox) -> None:
 
 
 @router.post("/build", dependencies=ADMIN, response_class=EventStream)
-async def build_base_image(box: TheBox, force: bool = False, mirror: Mirror = None) -> EventStream:
-    """Makes the base image where it is missing or old.
+async def build_base_image(
+    box: TheBox, force: bool = False, mirror: Mirror = None, standard: bool = False
+) -> EventStream:
+    """Makes the base image where it is missing or old; with ``standard`` also the one that images
+    for families of the METR Task Standard are built upon.
 
     Server-sent events: ``progress`` with a line of text, then ``image`` or ``problem``.
     """
+    if standard:
+        return _told(lambda tell: box.images.build_task_standard(tell, force=force))
     place = {} if mirror is None else {"mirror": mirror}
     return _told(lambda tell: box.images.build_base(tell, force=force, **place))
 
@@ -101,31 +102,4 @@ async def load_images(request: Request, context: TheContext) -> list[ImageDocume
 
 
 def _told(work: Callable[[Progress], Awaitable[Image]]) -> EventStream:
-    return EventStream(_frames(work))
-
-
-async def _frames(work: Callable[[Progress], Awaitable[Image]]) -> AsyncIterator[bytes]:
-    """Ends the work where its client goes away."""
-    lines: asyncio.Queue[str | None] = asyncio.Queue()
-
-    def tell(line: str) -> None:
-        if lines.qsize() >= _WAITING_LINES:
-            lines.get_nowait()
-        lines.put_nowait(line)
-
-    task = asyncio.ensure_future(work(tell))
-    task.add_done_callback(lambda _: lines.put_nowait(None))
-    try:
-        while (line := await lines.get()) is not None:
-            yield frame("progress", {"line": line})
-        yield _ending(task)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-
-def _ending(task: asyncio.Future[Image]) -> bytes:
-    try:
-        return frame("image", document.image(task.result()))
-    except EvalboxError as error:
-        return frame("problem", problem(error, problems.status_of(error)))
+    return told(work, lambda image: frame("image", document.image(image)))

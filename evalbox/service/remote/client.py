@@ -156,14 +156,24 @@ class Client:
 
     @asynccontextmanager
     async def streamed(
-        self, method: str, path: str, *, query: Query | None = None, silence: float = _SILENCE
+        self,
+        method: str,
+        path: str,
+        *,
+        query: Query | None = None,
+        body: Any = None,
+        silence: float = _SILENCE,
     ) -> AsyncIterator[httpx.Response]:
         """The answer with its content still to come, for the length of a block."""
+        content = None if body is None else _encoded(body)
+        headers = None if body is None else {"Content-Type": "application/json"}
         with _Translated(self._where):
             async with self._http.stream(
                 method,
                 PREFIX + path,
                 params=_parameters(query),
+                content=content,
+                headers=headers,
                 timeout=httpx.Timeout(_SILENCE, connect=_CONNECT, read=silence),
             ) as answer:
                 await _check(answer)
@@ -178,10 +188,10 @@ class Client:
                 yield data
 
     async def events(
-        self, path: str, *, query: Query | None = None, method: str = "GET"
+        self, path: str, *, query: Query | None = None, method: str = "GET", body: Any = None
     ) -> AsyncIterator[ServerEvent]:
         """Server-sent events, until the box ends them."""
-        async with self.streamed(method, path, query=query) as answer:
+        async with self.streamed(method, path, query=query, body=body) as answer:
             kind, data = "message", ""
             async for line in answer.aiter_lines():
                 if not line:

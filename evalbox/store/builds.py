@@ -1,0 +1,104 @@
+"""Images that were made upon others: what is known of them, and what was printed meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from evalbox.domain.building import BUILT, BuildRecord, BuildState
+from evalbox.errors import ImageNotFound
+from evalbox.store.access import Access
+from evalbox.store.events import add_event
+from evalbox.store.rows import Row
+from evalbox.store.sqlite import Connection
+
+_COLUMNS = "key, state, base, engine, created_at, used_at, seconds, size, reason, description"
+#: Seconds of use that one record of it stands for.
+_USE = 60.0
+_INTERRUPTED = "evalbox stopped in the middle of it"
+
+
+class Builds(Access):
+    @property
+    def builds_dir(self) -> Path:
+        """Where the logs lie, and what passes through while an image is made."""
+        return self.directory / "builds"
+
+    def build_log(self, key: str) -> Path:
+        """What the last try at that build printed. It need not exist."""
+        return self.builds_dir / f"{key}.log"
+
+    async def build(self, key: str) -> BuildRecord | None:
+        query = f"SELECT {_COLUMNS} FROM builds WHERE key = ?"
+        row = await self._read(lambda conn: conn.execute(query, (key,)).fetchone())
+        return None if row is None else _record(row)
+
+    async def find_build(self, reference: str) -> BuildRecord:
+        """By its key, a beginning of that, or the name of its image. Raises ``ImageNotFound``."""
+        text = reference.removeprefix(f"{BUILT}:")
+        query = f"SELECT {_COLUMNS} FROM builds WHERE substr(key, 1, length(:text)) = :text LIMIT 2"
+        rows = await self._read(lambda conn: conn.execute(query, {"text": text}).fetchall())
+        if len(rows) != 1 or not text:
+            what = "more than one build" if rows else "no build"
+            raise ImageNotFound(
+                f"{what} has the key {reference[:80]!r}", hint="list them: evalbox images builds"
+            )
+        return _record(rows[0])
+
+    async def builds(self, *, limit: int = 1000) -> Sequence[BuildRecord]:
+        """Those used last come first."""
+        query = f"SELECT {_COLUMNS} FROM builds ORDER BY used_at DESC LIMIT ?"
+        rows = await self._read(lambda conn: conn.execute(query, (limit,)).fetchall())
+        return [_record(row) for row in rows]
+
+    async def build_begun(self, key: str, base: str, engine: str, now: float) -> None:
+        def work(conn: Connection) -> None:
+            conn.execute(
+                f"INSERT OR REPLACE INTO builds ({_COLUMNS})"
+                " VALUES (?, 'building', ?, ?, ?, ?, 0, 0, '', '')",
+                (key, base, engine, now, now),
+            )
+            add_event(conn, "image.building", now, data={"key": key, "base": base})
+
+        await self._write(work)
+
+    async def build_ended(self, record: BuildRecord, now: float) -> None:
+        """What came of it: an image, or a failure."""
+
+        def work(conn: Connection) -> None:
+            conn.execute(
+                "UPDATE builds SET state = ?, used_at = ?, seconds = ?, size = ?, reason = ?,"
+                " description = ? WHERE key = ?",
+                (
+                    record.state, now, record.seconds, record.size, record.reason,
+                    record.description, record.key,
+                ),
+            )  # fmt: skip
+            told = {"key": record.key, "image": record.image, "seconds": record.seconds}
+            if record.state is BuildState.READY:
+                add_event(conn, "image.built", now, data=told)
+            else:
+                add_event(conn, "image.failed", now, data={**told, "reason": record.reason})
+
+        await self._write(work)
+
+    async def build_used(self, record: BuildRecord, now: float) -> None:
+        """Its image is wanted, and is there."""
+        if record.state is BuildState.READY and now - record.used_at < _USE:
+            return
+        query = "UPDATE builds SET state = 'ready', used_at = ? WHERE key = ?"
+        await self._write(lambda conn: conn.execute(query, (now, record.key)).rowcount)
+
+    async def build_removed(self, key: str) -> None:
+        query = "UPDATE builds SET state = 'removed' WHERE key = ? AND state = 'ready'"
+        await self._write(lambda conn: conn.execute(query, (key,)).rowcount)
+
+    async def builds_interrupted(self) -> None:
+        """What a process left in the middle is not going on."""
+        query = "UPDATE builds SET state = 'failed', reason = ? WHERE state = 'building'"
+        await self._write(lambda conn: conn.execute(query, (_INTERRUPTED,)).rowcount)
+
+
+def _record(row: Row) -> BuildRecord:
+    key, state, *rest = row
+    return BuildRecord(key, BuildState(state), *rest)
