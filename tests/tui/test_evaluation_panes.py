@@ -332,6 +332,24 @@ async def test_hostile_names_on_every_pane(
             assert not {"\x1b", "\u202e", "\u200d"} & set(shown)
 
 
+async def test_ascii_draws_every_pane_with_nothing_else(box: LocalBox) -> None:
+    ended, runs = await submit(
+        box,
+        failing(";", "artifact", "out/a/x", "text", artifacts=("out",),
+                retry=RetryPolicy(retries=1, base=0.01)),
+        spec("runs", "memory", "400000000", ";", "sleep", "600"),
+    )  # fmt: skip
+    await in_state(box, ended, State.FAILED)
+    await in_state(box, runs, State.RUNNING)
+    for one in (ended, runs):
+        async with looking(box, one, size=(160, 40), ascii=True) as (app, pilot):
+            for key in "123456789":
+                await press(pilot, key)
+                if one == runs and key == "5":
+                    await shows(app, "of 512M")
+                assert not {letter for letter in text_of(app) if ord(letter) > 126}, key
+
+
 async def test_read_only_looks_and_saves_nothing_in_the_box(box: LocalBox) -> None:
     (one,) = await submit(box, spec("runs", "sleep", "600"))
     await in_state(box, one, State.RUNNING)
