@@ -39,7 +39,10 @@ COMMANDS = {
         "explain": ("evalbox.cli.show", "Say why an evaluation waits, or how it stands."),
         "shell": ("evalbox.cli.shell", "Open a shell beside a job that runs, in its sandbox."),
         "events": ("evalbox.cli.events", "Print what happened, in order."),
-        "compare": ("evalbox.cli.compare", "Say what differs between two batches or evaluations."),
+        "compare": (
+            "evalbox.cli.compare",
+            "Say what differs between two batches, by name, or two evaluations, by id.",
+        ),
         "export": ("evalbox.cli.export", "Write evaluations as JSON, CSV or JUnit XML."),
     },
     "Manage": {

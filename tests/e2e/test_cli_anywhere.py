@@ -84,6 +84,19 @@ def test_queue_and_control(place: Place) -> None:
     assert cli.evaluations() == []
 
 
+def test_export_and_compare(place: Place) -> None:
+    cli = place.cli
+    cli("run", "--batch", "a", "--name", "t", "--", "true")
+    cli("run", "--batch", "b", "--name", "t", "--", "error", "oops", ";", "exit", "3")
+    assert cli("export").json == cli.evaluations()
+    assert cli("export", "-o", "out.xml").code == 0
+    assert b"oops" in (cli.work / "out.xml").read_bytes()
+    assert len(cli("export", "--format", "csv", "--batch", "b").text.splitlines()) == 2
+    assert cli("compare", "a", "b", "--check", "--json").code == 1
+    ids = [item["short_id"] for item in cli.evaluations()]
+    assert "exit status" in cli("compare", *ids).text
+
+
 def test_bad_input_has_one_status_everywhere(place: Place) -> None:
     cli = place.cli
     for arguments, code in [
