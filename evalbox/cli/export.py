@@ -50,7 +50,7 @@ async def export_command(
     no_tail: bool,
     **given: Any,
 ) -> None:
-    """Write evaluations as JSON, CSV or JUnit XML, the newest first."""
+    """Write evaluations as JSON, CSV or JUnit XML."""
     query = make_filter(**given, now=time.time())
     most = None if limit is None else whole(limit, field="limit", low=1, high=10_000_000)
     if references and (query != EvaluationFilter() or most is not None):

@@ -11,6 +11,7 @@ from conftest import PATIENCE, control, in_state, shows, spec, submit, until
 
 from evalbox.domain.evaluation import Priority
 from evalbox.domain.state import FINAL, State
+from evalbox.tui.screens.evaluation import EvaluationScreen
 from evalbox.tui.screens.failures import FailuresScreen
 from evalbox.tui.screens.queue import QueueScreen
 
@@ -81,3 +82,30 @@ async def test_the_machine_elsewhere_and_what_is_there(
             await pilot.press("r", "y")
             await shows(app, "queued")
             await until(lambda: any(row.name == "mine.sh" for row in app.context.book.rows))
+
+
+@pytest.mark.parametrize("way", ["socket", "tcp"])
+async def test_what_is_elsewhere_is_found_compared_and_exported(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with reached(way, tmp_path / "box") as found:
+        here, box = found.served.box, found.box
+        worse = spec("task", "error", "oops", ";", "false", batch="b")
+        ids = await submit(here, spec("task", batch="a"), worse)
+        for one in ids:
+            await in_state(here, one, *FINAL)
+        async with control(box) as (app, pilot):
+            await until(lambda: [row.over for row in app.context.book.rows] == [True, True])
+            await pilot.press("a", "C")
+            await shows(app, "exit status")
+            await pilot.press("escape", "colon", *ids[0][-8:], "enter")
+            await until(lambda: isinstance(app.screen, EvaluationScreen))
+            await pilot.press("escape", "3")
+            await shows(app, "100 % [")
+            await pilot.press("a", "C")
+            await shows(app, "1 regression")
+            await pilot.press("escape", "X", "u", "enter")
+            await until(lambda: bool(list(tmp_path.glob("*.xml"))))
+            (report,) = tmp_path.glob("*.xml")
+            assert b"oops" in report.read_bytes()
