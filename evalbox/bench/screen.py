@@ -20,6 +20,7 @@ from evalbox.bench.terminal import Terminal, on_terminal
 from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import EvaluationSpec
 from evalbox.engines.fake import FakeEngine
+from evalbox.errors import EvalboxError
 from evalbox.host.sockets import NAME
 from evalbox.service.box import Box
 from evalbox.service.local import LocalBox
@@ -29,7 +30,7 @@ from evalbox.service.remote.client import Client
 _AT_ONCE, _SLOTS = 5000, 64
 _BATCHES, _TASKS = 50, 400
 _AGENTS = ("gpt", "claude", "replay")
-_ROW = "history-"
+_ROW, _OLDEST = "history-", "OLDEST OF ALL"
 #: The terminal is taken over by this.
 _TAKEN = "\x1b[?1049h"
 _CURSOR = "▌"
@@ -38,8 +39,8 @@ _CHANGES, _WANTED = 4, 100
 _LIFE = ("sleep", "0.5")
 #: Seconds between keys, from and to; seconds until all that is slow at first is done.
 _KEYS, _SETTLED = (0.05, 0.25), 5.0
-#: Processor seconds in a second of one that only waits.
-_QUIET, _QUIET_SECONDS = 0.15, 3
+#: Seconds for all of the history to be read.
+_LOADING = 300.0
 _FAR = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
 
 
@@ -106,7 +107,7 @@ async def _fill(settings: Settings, count: int) -> None:
 
 def _spec(number: int) -> EvaluationSpec:
     return EvaluationSpec(
-        name=f"{_ROW}{number % _TASKS}",
+        name=f"{_ROW}{number % _TASKS}" if number else _OLDEST,
         command=("true",) if number % 7 else ("false",),
         image="fake/image",
         engine="fake",
@@ -194,13 +195,15 @@ async def _shown(
 
 
 async def _loaded(terminal: Terminal) -> None:
-    """Until it does nothing more. On a machine that is busy it may seem so for a second."""
+    """Until all of the history has been read, of which the oldest is the last."""
     await terminal.until(_ROW)
-    quiet = 0
-    while quiet < _QUIET_SECONDS:
-        before = terminal.processor_seconds()
+    end = time.monotonic() + _LOADING
+    while _OLDEST.encode() not in terminal.shown:
+        if time.monotonic() > end or not terminal.alive:
+            raise EvalboxError("the screen did not read all of the history")
+        terminal.type("G")
         await asyncio.sleep(1.0)
-        quiet = quiet + 1 if terminal.processor_seconds() - before < _QUIET else 0
+    terminal.type("g")
 
 
 async def _under_changes(terminal: Terminal, box: Box, seconds: float) -> _Busy:
@@ -225,7 +228,7 @@ async def _under_changes(terminal: Terminal, box: Box, seconds: float) -> _Busy:
 
 async def _change(box: Box, stop: asyncio.Event) -> None:
     count = _WANTED // _CHANGES
-    number = 0
+    number = 1
     while not stop.is_set():
         began = time.monotonic()
         specs = [replace(_spec(number + one), command=_LIFE) for one in range(count)]

@@ -51,10 +51,14 @@ class Terminal:
         sought = wanted.encode()
         end = time.monotonic() + _PATIENCE
         while self.shown.find(sought, behind) < 0:
-            if time.monotonic() > end or not self.process.is_running():
+            if time.monotonic() > end or not self.alive:
                 raise EvalboxError(f"the screen never showed {wanted!r}: {self.shown[-500:]!r}")
             await asyncio.sleep(_LOOK)
         return self.heard
+
+    @property
+    def alive(self) -> bool:
+        return self.process.is_running() and self.process.status() != psutil.STATUS_ZOMBIE
 
     def processor_seconds(self) -> float:
         times = self.process.cpu_times()

@@ -20,8 +20,9 @@ _STATES = {f"{_PREFIX}{state}": state for state in State}
 class Book:
     """``rows`` is newest first. ``version`` grows with every change to it or to a row.
 
-    ``seq`` is the newest event taken in; ``strangers`` are those whose event came before the rest
-    was known, for who keeps the book to ask for. ``retried``, ``scored``, ``led`` and
+    ``complete`` says whether all of the history has been read. ``seq`` is the newest event taken
+    in; ``strangers`` are those whose event came before the rest was known, for who keeps the book
+    to ask for. ``retried``, ``scored``, ``led`` and
     ``troubled`` count those with more than one attempt, a score, an agent, and troubles.
     """
 
@@ -32,6 +33,7 @@ class Book:
         self.scored = 0
         self.led = 0
         self.troubled = 0
+        self.complete = False
         self.version = 0
         self.shape = 0
         self.seq = 0

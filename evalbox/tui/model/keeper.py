@@ -15,9 +15,9 @@ from evalbox.service.box import Box
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.standing import Standing
 
-#: Evaluations of the first page, which is to be seen at once, and of those behind it: no more than
-#: can be made in 2 ms or so, since the queue waits meanwhile.
-_FIRST, _PAGE = 100, 50
+#: Evaluations of the first page, which is to be seen at once, and of those behind it: where the
+#: queue runs in this process, no more than can be made in 2 ms or so, since it waits meanwhile.
+_FIRST, _HERE, _ELSEWHERE = 100, 50, 200
 #: Of each state that is not final, wherever in the history.
 _EARLY = 200
 #: For each second of reading, so many of leaving the processor to the queue.
@@ -53,7 +53,10 @@ class Keeper:
         self._interval = interval
         self._attending = attending
         self._on_change = on_change
-        self.loaded = False
+
+    @property
+    def loaded(self) -> bool:
+        return self._book.complete
 
     async def run(self) -> None:
         """Never returns; what fails is told and tried again."""
@@ -115,7 +118,7 @@ class Keeper:
 
     async def _load(self) -> None:
         """Once: what is unfinished, wherever in the history, and then all, newest first."""
-        if self.loaded:
+        if self._book.complete:
             return
         after = await self._page(None, _FIRST)
         self._on_change()
@@ -131,13 +134,14 @@ class Keeper:
             gc.freeze()
         finally:
             gc.enable()
-        self.loaded = True
+        self._book.complete = True
         self._on_change()
 
     async def _load_rest(self, after: str | None) -> None:
         while after is not None:
             began = time.monotonic()
-            after = await self._page(after, _PAGE)
+            queue = self._standing.queue
+            after = await self._page(after, _HERE if queue is None or queue.here else _ELSEWHERE)
             await asyncio.sleep(_REST * (time.monotonic() - began))
 
     async def _page(self, after: str | None, size: int) -> str | None:

@@ -74,30 +74,37 @@ class Row:
 def fill(row: Row, item: Evaluation) -> None:
     """Brings ``row`` up to what the box knows."""
     spec = item.spec
-    row.name = spec.name
     # Most of these are the same for thousands of rows.
-    row.batch = intern(spec.batch or "")
+    row.name = _shared(spec.name)
+    row.batch = _shared(spec.batch or "")
     row.engine = intern(spec.engine)
     row.image = intern(spec.image)
     row.kind = intern(spec.kind)
-    row.labels = intern(" ".join(f"{key}={value}" for key, value in spec.labels.items()))
-    row.agent = intern(spec.labels.get(AGENT, ""))
+    row.labels = _shared(" ".join(f"{key}={value}" for key, value in spec.labels.items()))
+    row.agent = _shared(spec.labels.get(AGENT, ""))
     row.priority = int(spec.priority)
     row.state = item.state
     row.outcome = item.outcome
     row.created_at = item.created_at
     row.changed_at = item.updated_at
     row.started_at = item.started_at
-    row.finished_at = item.finished_at
+    ended = item.finished_at
+    row.finished_at = row.changed_at if ended == row.changed_at else ended
     row.not_before = item.not_before
     row.attempts = item.attempts
     row.exit_code = item.exit_code
-    row.reason = intern(item.reason)
-    row.error = intern(item.error)
+    row.reason = _shared(item.reason)
+    row.error = _shared(item.error)
     row.troubles = item.infra_failures
     row.score = None if item.score is None else slim(item.score.kind, item.score.value)
     row.cancelling = item.cancel_requested and item.state not in FINAL
     row.known = True
+
+
+@lru_cache(maxsize=4096)
+def _shared(text: str) -> str:
+    """One object for texts that are alike; what is not seen again is let go of."""
+    return text
 
 
 @lru_cache(maxsize=4096)

@@ -14,6 +14,7 @@ from evalbox.tui.model.row import Row
 from evalbox.tui.screens.listing import Listing
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.columns import Cell, Column
+from evalbox.tui.widgets.picture import Line
 
 #: Cells of the bar of progress.
 _BAR = 8
@@ -92,6 +93,14 @@ class EvaluationsScreen(Listing):
                    right=True, rank=13, sort=lambda row: row.created_at),
             Column("id", "ID", 8, lambda row: Cell(row.short_id, Tone.FAINT), rank=14),
         ]  # fmt: skip
+
+    def aside(self) -> Line:
+        """How far the history has been read, since what is not is not found either."""
+        book, queue = self.context.book, self.context.standing.queue
+        if book.complete or queue is None:
+            return super().aside()
+        share = len(book) / max(1, len(book), sum(queue.states.values()))
+        return [(f"{share:.0%} of the history read ", Tone.MUTED)]
 
 
 def _several(number: int, usual: int) -> Cell:
