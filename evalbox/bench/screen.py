@@ -20,7 +20,7 @@ from evalbox.bench.terminal import Terminal, on_terminal
 from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import EvaluationSpec
 from evalbox.engines.fake import FakeEngine
-from evalbox.errors import EvalboxError
+from evalbox.errors import EvalboxError, ServiceUnreachable
 from evalbox.host.sockets import NAME
 from evalbox.service.box import Box
 from evalbox.service.local import LocalBox
@@ -38,9 +38,9 @@ _CURSOR = "▌"
 _CHANGES, _WANTED = 4, 100
 _LIFE = ("sleep", "0.5")
 #: Seconds between keys, from and to; seconds until all that is slow at first is done.
-_KEYS, _SETTLED = (0.05, 0.25), 5.0
-#: Seconds for all of the history to be read.
-_LOADING = 300.0
+_KEYS, _SETTLED = (0.05, 0.25), 3.0
+#: Seconds for all of the history to be read, and between looks.
+_LOADING, _LOOK = 300.0, 0.1
 _FAR = {"SSH_CONNECTION": "192.0.2.1 50000 192.0.2.2 22"}
 
 
@@ -136,6 +136,7 @@ async def _embedded(where: Path, file: Path, seconds: float) -> list[Figure]:
         loaded = time.monotonic()
         box = RemoteBox(Client("http://box", socket=str(where / NAME)))
         try:
+            await _served(box)
             busy = await _under_changes(terminal, box, seconds)
             await _filtered(terminal)
         finally:
@@ -204,6 +205,18 @@ async def _loaded(terminal: Terminal) -> None:
         terminal.type("G")
         await asyncio.sleep(1.0)
     terminal.type("g")
+
+
+async def _served(box: Box) -> None:
+    """The screen is there before others may attach."""
+    async with asyncio.timeout(_LOADING):
+        while True:
+            try:
+                await box.queue()
+            except ServiceUnreachable:
+                await asyncio.sleep(_LOOK)
+            else:
+                return
 
 
 async def _under_changes(terminal: Terminal, box: Box, seconds: float) -> _Busy:

@@ -15,6 +15,7 @@ from evalbox.bench.lists import lists
 from evalbox.bench.load import load
 from evalbox.bench.queue import no_ops
 from evalbox.bench.sandboxes import throughput
+from evalbox.bench.screen import screen
 from evalbox.config.settings import Settings
 from evalbox.engines.registry import make_engine
 
@@ -102,6 +103,23 @@ async def test_pages_of_a_list(tmp_path: Path) -> None:
     )
     assert figures[-1].name == "a page out of 300: p99"
     assert figures[-1].samples == 3 * (len(figures) - 2)
+    assert all(figure.value > 0 for figure in figures)
+
+
+async def test_the_screen(tmp_path: Path) -> None:
+    figures = await screen(
+        Settings(data_dir=tmp_path),
+        tmp_path,
+        evaluations=300,
+        starts=1,
+        seconds=2.0,
+        progress=lambda _: None,
+    )
+    found = {figure.name: figure for figure in figures}
+    assert found["screen, attached: changes of rows"].value > 50
+    assert found["screen, attached: sent to the terminal"].value > 0
+    assert found["screen, embedded: loop lag while the history loads, p99"].samples > 10
+    assert found["screen, embedded: a key's effect painted, p99"].samples > 3
     assert all(figure.value > 0 for figure in figures)
 
 
