@@ -186,6 +186,8 @@ class MissionControl(App[Ending]):
         """On the screen that it is of, which is gone to first."""
         if command.page:
             await self.switch_mode(command.page)
+            while len(self.screen_stack) > 1:
+                await self.pop_screen()
         await self.run_action(command.action, command.node or self.screen)
 
     async def action_open(self, reference: str) -> None:

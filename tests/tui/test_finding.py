@@ -123,6 +123,19 @@ async def test_the_palette_goes_to_an_evaluation_by_its_id(box: LocalBox) -> Non
         await shows(app, "no evaluation")
 
 
+async def test_the_palette_comes_back_from_one_evaluation(box: LocalBox) -> None:
+    await submit(box, spec("b"), spec("a"))
+    async with control(box) as (app, pilot):
+        await until(lambda: len(listing(app).view.rows) == 2)
+        await press(pilot, "enter")
+        await until(lambda: isinstance(app.screen, EvaluationScreen))
+        await press(pilot, "colon", *"sort by task")
+        await shows(app, "sort: sort by task")
+        await press(pilot, "enter")
+        await until(lambda: isinstance(app.screen, Listing))
+        await shows(app, "TASK↑")
+
+
 async def test_read_only_has_no_changing_commands(box: LocalBox) -> None:
     async with control(box, read_only=True) as (app, pilot):
         await press(pilot, "colon")

@@ -91,11 +91,13 @@ def _line_of_counts(context: Context, width: int, *, frozen: bool) -> Line:
         (f" {standing.active}", Tone.BUSY if standing.active else Tone.TEXT),
         (f" of {queue.slots} running", Tone.MUTED),
     ]
-    for state, word, tone in _COUNTED:
-        if number := queue.states.get(state, 0):
-            line += [(dot, Tone.FAINT), (f"{number:,}", tone), (f" {word}", Tone.MUTED)]
     if frozen:
         line += [(dot, Tone.FAINT), ("display paused", Tone.WARN)]
+    for state, word, tone in _COUNTED:
+        if number := queue.states.get(state, 0):
+            more = [(dot, Tone.FAINT), (f"{number:,}", tone), (f" {word}", Tone.MUTED)]
+            if measure([*line, *more]) <= width:
+                line += more
     return ends(line, _told(context, width - measure(line) - 2), width)
 
 
