@@ -90,6 +90,10 @@ class Console:
         if not self.quiet:
             self._line(text)
 
+    def build(self, text: str) -> None:
+        """What the making of an image prints: a line, or the beginning of more of it."""
+        self.note(inert(text.rstrip("\n")))
+
     def warn(self, text: str) -> None:
         if not self.quiet:
             self._line(f"evalbox: {self.style('warning', 'yellow', error=True)}: {inert(text)}")

@@ -16,6 +16,7 @@ WHAT = """
   evalbox {0} PATH -- --flag ARGS...  arguments that begin with - stand behind --
   evalbox {0} - --lang py             the script from standard input
   evalbox {0} [--image IMG] -- CMD    a command, here in another image
+  evalbox {0} FAMILY[/TASK] --agent A a task of the METR Task Standard; or --submission TEXT
 
 Every sandbox is fresh, without network, and bounded by limits. Sizes are written as 512m or 1.5g,
 times as 90s or 1h30m.
@@ -80,6 +81,26 @@ evaluation_options = apply(
     click.option("--name", help="What to call it.  [default: the file's name]"),
     click.option(
         "--idempotency-key", metavar="KEY", help="Submitting again with this key changes nothing."
+    ),
+    click.option(
+        "--agent", metavar="WHO",
+        help="Who attempts a family's task: a command, a directory or script, a replay in YAML, or "
+        "human.",
+    ),
+    click.option("--agent-name", metavar="NAME", help="What to call the agent."),
+    click.option(
+        "--submission", metavar="TEXT|@FILE", help="Score this, in place of an agent's work."
+    ),
+    click.option(
+        "--task", multiple=True, metavar="GLOB", help="Only these tasks of the family."
+    ),
+    click.option(
+        "--secrets", metavar="FILE",
+        help="NAME=VALUE lines, for the variables that a family requires.",
+    ),
+    click.option(
+        "--deadline", multiple=True, metavar="PHASE=TIME",
+        help="How long install, setup, start, intermediate, score or teardown may take.",
     ),
     json_option,
 )  # fmt: skip

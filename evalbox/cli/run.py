@@ -23,7 +23,7 @@ from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.inert import inert_line
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.export.artifacts import Copied, copy_all
-from evalbox.requests.prepared import Prepared
+from evalbox.requests.prepared import Asked
 from evalbox.requests.request import Defaults, Request
 from evalbox.service.box import Box
 from evalbox.wire import document
@@ -75,7 +75,7 @@ def submit_command(session: Session, as_json: bool, **given: Any) -> None:
     asyncio.run(_submit(session, _prepare(session, given), as_json=as_json))
 
 
-def _prepare(session: Session, given: dict[str, Any]) -> Prepared:
+def _prepare(session: Session, given: dict[str, Any]) -> Asked:
     context = click.get_current_context()
     request = Request(command=context.meta.get(BEHIND, ()), **given)
     if request.path is None and not request.command:
@@ -97,11 +97,11 @@ def _defaults(settings: Settings) -> Defaults:
     return Defaults() if settings.url else Defaults(settings.engine, settings.image)
 
 
-async def _run(session: Session, prepared: Prepared, place: Path | None, *, as_json: bool) -> int:
+async def _run(session: Session, prepared: Asked, place: Path | None, *, as_json: bool) -> int:
     async with session.box(work=True) as box:
         # Who waits in front of a terminal is told at once that no engine answers.
         await box.require_engine(prepared.spec.engine)
-        specs = await prepared.specs(box.upload)
+        specs = await prepared.specs(box, session.console.build)
         submitted: asyncio.Future[list[str]] = asyncio.get_running_loop().create_future()
 
         async def cancel() -> None:
@@ -117,9 +117,10 @@ async def _run(session: Session, prepared: Prepared, place: Path | None, *, as_j
             return await _run_one(session, box, evaluations[0], place, as_json=as_json)
 
 
-async def _submit(session: Session, prepared: Prepared, *, as_json: bool) -> None:
+async def _submit(session: Session, prepared: Asked, *, as_json: bool) -> None:
     async with session.box() as box:
-        evaluations = await box.submit(await prepared.specs(box.upload))
+        specs = await prepared.specs(box, session.console.build)
+        evaluations = await box.submit(specs)
         working = (await box.queue()).working
     if as_json:
         documents = [document.evaluation(item) for item in evaluations]

@@ -85,9 +85,7 @@ class PreparedFamily:
         for task in tasks:
             self._check(task, facts)
         needed = required(facts.required, self.secrets, self.caller, family=name)
-        common = replace(
-            self.spec, build=build, env={**self.secrets, **needed, **self.spec.env}
-        )  # fmt: skip
+        common = replace(self.spec, build=build, env={**self.secrets, **needed, **self.spec.env})
         found: list[EvaluationSpec] = []
         for task in tasks:
             found += self._repeated(await self._spec(common, task, facts, uploads), len(tasks) > 1)
@@ -149,14 +147,15 @@ class PreparedFamily:
             score_on_limits=said.score_on_limits,
         )
         files = (planning.driver(), plan, *self.agent.files, *self.files)
+        named = self.spec.name != self.family.name
         return replace(
             common,
-            name=f"{self.family.name}/{task}" if self.spec.name == self.family.name else common.name,
+            name=common.name if named else f"{self.family.name}/{task}",
             command=planning.run_command(task),
             inputs=tuple([await uploads.store(file) for file in files]),
             network=Network.INTERNET if internet else Network.NONE,
             limits=self._limits(said),
-        )  # fmt: skip
+        )
 
     def _limits(self, said: TaskManifest) -> Limits:
         timeout = planning.longest(self.deadlines)

@@ -35,6 +35,12 @@ _FLAGS = {
     "batch": "--batch",
     "label": "--label",
     "idempotency_key": "--idempotency-key",
+    "agent": "--agent",
+    "agent_name": "--agent-name",
+    "submission": "--submission",
+    "task": "--task",
+    "secrets": "--secrets",
+    "deadline": "--deadline",
 }
 _UNSAID = Request()
 

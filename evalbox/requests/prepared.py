@@ -3,9 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from evalbox.domain.evaluation import EvaluationSpec
-from evalbox.tasks.base import TaskFile, Upload
+from evalbox.requests.making import Progress, Workshop, in_silence
+from evalbox.tasks.base import TaskFile
+
+
+class Asked(Protocol):
+    """What a request was read into, whatever is run. ``spec`` is what all of it has in common."""
+
+    @property
+    def spec(self) -> EvaluationSpec: ...
+
+    async def specs(
+        self, workshop: Workshop, progress: Progress = ..., /
+    ) -> list[EvaluationSpec]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +30,11 @@ class Prepared:
     stdin: TaskFile | None = None
     repeat: int = 1
 
-    async def specs(self, upload: Upload) -> list[EvaluationSpec]:
+    async def specs(
+        self, workshop: Workshop, _progress: Progress = in_silence
+    ) -> list[EvaluationSpec]:
         """Stores the files; gives one specification for each evaluation."""
+        upload = workshop.upload
         inputs = tuple([await file.upload(upload) for file in self.files])
         stdin = None if self.stdin is None else await self.stdin.upload(upload)
         spec = replace(self.spec, inputs=inputs, stdin=stdin)

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import fields, replace
 
 from evalbox.errors import EvalboxError
-from evalbox.requests.request import Defaults, Request
+from evalbox.requests.request import FAMILY_OPTIONS, Defaults, Request
 
 #: A request with which nothing is wrong.
 _PLAIN = Request(command=("true",))
 #: What is run is looked at as one, and told as ``path``.
-_PROGRAM = ("path", "arguments", "command", "source", "lang")
+_PROGRAM = ("path", "arguments", "command", "source", "lang", *FAMILY_OPTIONS)
 _OPTIONS = tuple(one.name for one in fields(Request) if one.name not in _PROGRAM)
 #: Where the field that an error names is called otherwise than the option.
 _OPTION_OF = {
@@ -28,7 +28,8 @@ def problems(request: Request, defaults: Defaults, *, now: float) -> Mapping[str
     found: dict[str, EvalboxError] = {}
     program = replace(_PLAIN, **{name: getattr(request, name) for name in _PROGRAM})
     if error := _refused(program, Defaults(), now):
-        found["path"] = error
+        field = getattr(error, "field", "").replace("-", "_")
+        found[field if field in FAMILY_OPTIONS else "path"] = error
     for option in _OPTIONS:
         value = getattr(request, option)
         if value == getattr(_PLAIN, option):

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalbox.domain.admissible import check_spec
 from evalbox.domain.engine import engine_name
-from evalbox.domain.evaluation import EvaluationSpec
+from evalbox.domain.evaluation import EvaluationSpec, Network
 from evalbox.domain.limits import Limits
 from evalbox.domain.paths import STDIN
 from evalbox.domain.quantity import parse_duration, parse_size
@@ -28,6 +28,10 @@ from evalbox.tasks.base import Task, TaskFile, command_task
 from evalbox.tasks.inputs import collect, kept_path
 from evalbox.tasks.registry import read_task
 from evalbox.tasks.script import MAX_SCRIPT, script
+from evalbox.tasks.standard.format import Place, find, near, no_family
+
+if TYPE_CHECKING:
+    from evalbox.requests.attempts import PreparedFamily
 
 MAX_REPEAT = 100_000
 _WIDE = 1 << 62
@@ -78,29 +82,28 @@ class Request:
     label: tuple[str, ...] = ()
     name: str | None = None
     idempotency_key: str | None = None
+    agent: str | None = None
+    agent_name: str | None = None
+    submission: str | None = None
+    task: tuple[str, ...] = ()
+    secrets: str | None = None
+    deadline: tuple[str, ...] = ()
 
     def prepare(
         self, defaults: Defaults, *, now: float, read_input: ReadInput = no_input
-    ) -> Prepared:
+    ) -> Prepared | PreparedFamily:
         """Reads and checks everything. Raises ``InvalidInput`` and ``FileMissing``."""
+        if (place := self._place()) is not None:
+            return self._attempts(place, defaults, now=now)
         task = self._task(read_input)
-        spec = EvaluationSpec(
-            name=task.name if self.name is None else values.plain_text(self.name, field="name"),
+        spec = replace(
+            self._spec(defaults.engine, now),
+            name=task.name if self.name is None else self.name,
             kind=task.kind,
             command=task.command,
-            image=self._image(defaults),
-            engine=self._engine(defaults),
-            env=environment(self.env, self.env_file),
-            artifacts=tuple(kept_path(path) for path in self.artifact),
+            image=self._image(defaults.image),
             score=self._score(),
-            network=values.network(self.network),
             limits=self.limits(),
-            priority=values.priority(self.priority),
-            retry=self._retry(),
-            not_before=values.start_time(self.at, self.after, now=now),
-            batch=_text(self.batch, "batch"),
-            labels=values.labels(self.label),
-            idempotency_key=_text(self.idempotency_key, "idempotency-key"),
         )
         if self.user is not None:
             spec = replace(spec, user=values.plain_text(self.user, field="user"))
@@ -108,13 +111,72 @@ class Request:
         files = self._files(task)
         return Prepared(spec, files, self._standard_input(read_input), self._repeat())
 
+    def _spec(self, engine: str, now: float) -> EvaluationSpec:
+        """What is said of an evaluation whatever is run."""
+        return EvaluationSpec(
+            name="" if self.name is None else values.plain_text(self.name, field="name"),
+            command=(),
+            image="",
+            engine=self._engine(engine),
+            env=environment(self.env, self.env_file),
+            artifacts=tuple(kept_path(path) for path in self.artifact),
+            network=values.network(self.network),
+            priority=values.priority(self.priority),
+            retry=self._retry(),
+            not_before=values.start_time(self.at, self.after, now=now),
+            batch=_text(self.batch, "batch"),
+            labels=values.labels(self.label),
+            idempotency_key=_text(self.idempotency_key, "idempotency-key"),
+        )
+
+    def _place(self) -> Place | None:
+        """The family that the path means. Raises ``InvalidInput`` where only one can be meant."""
+        asked = [name for name in FAMILY_OPTIONS if getattr(self, name) not in (None, ())]
+        named = self.path not in (None, "-") and self.lang is None
+        place = find(Path(str(self.path)), certain=bool(asked)) if named else None
+        if place is None and asked:
+            if named:
+                raise no_family(Path(str(self.path)))
+            flag = asked[0].replace("_", "-")
+            raise InvalidInput(f"--{flag} is for a family of tasks", field=asked[0])
+        return place
+
+    def _attempts(self, place: Place, defaults: Defaults, *, now: float) -> PreparedFamily:
+        # What reads families is worth its time only where there is one.
+        from evalbox.requests.families import Wishes, wished
+
+        for name in _NOT_FOR_FAMILIES:
+            if getattr(self, name) not in (None, ()):
+                raise InvalidInput(
+                    f"{_said(name)} is not for a family of tasks, which decides that itself",
+                    hint="an agent is said with --agent"
+                    if name in ("command", "arguments")
+                    else "",
+                    field=name,
+                )
+        limits = self._given_limits()
+        Limits(**limits)
+        network = values.network(self.network)
+        return wished(
+            place,
+            Wishes(**{name: getattr(self, name) for name in FAMILY_OPTIONS}),
+            replace(self._spec(defaults.engine, now), image=self._image("")),
+            limits=limits,
+            network=None if network is Network.NONE else network,
+            files=collect(self.file),
+            repeat=self._repeat(),
+        )
+
     def limits(self) -> Limits:
         """Raises ``InvalidInput`` that names the limit."""
+        return Limits(**self._given_limits())
+
+    def _given_limits(self) -> dict[str, Any]:
         given: dict[str, Any] = {}
         for option, (name, read) in _LIMITS.items():
             if (text := getattr(self, option)) is not None:
                 given[name] = read(text)
-        return Limits(**given)
+        return given
 
     def _retry(self) -> RetryPolicy:
         text = _first(self.retries, "0")
@@ -155,26 +217,25 @@ class Request:
         try:
             return read_task(Path(self.path), arguments, language=self.lang)
         except FileMissing as error:
-            raise FileMissing(
-                error.message,
-                hint=f"check the path; a command goes after --, as in: evalbox run -- {self.path}",
-            ) from None
+            meant = near(Path(self.path))
+            command = f"check the path; a command goes after --, as in: evalbox run -- {self.path}"
+            raise FileMissing(error.message, hint=meant or command) from None
 
-    def _image(self, defaults: Defaults) -> str:
-        if self.image is None and not defaults.image:
+    def _image(self, default: str) -> str:
+        if self.image is None and not default:
             return ""
-        return values.plain_text(_first(self.image, defaults.image), field="image")
+        return values.plain_text(_first(self.image, default), field="image")
 
-    def _engine(self, defaults: Defaults) -> str:
-        if self.engine is None and not defaults.engine:
+    def _engine(self, default: str) -> str:
+        if self.engine is None and not default:
             return ""
-        if self.engine is None and defaults.engine == "process":
+        if self.engine is None and default == "process":
             raise InvalidInput(
                 "engine process confines nothing, so it is never the default",
                 hint="ask for it with --engine process, or set another engine",
                 field="engine",
             )
-        return engine_name(_first(self.engine, defaults.engine), flag=True)
+        return engine_name(_first(self.engine, default), flag=True)
 
     def _standard_input(self, read_input: ReadInput) -> TaskFile | None:
         if self.stdin is None:
@@ -199,6 +260,17 @@ _LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
     "pids": ("pids", partial(values.whole, field="pids", low=-_WIDE, high=_WIDE)),
     "output_limit": ("output", partial(parse_size, field="--output-limit")),
 }
+
+
+#: The options of families, and those that others have alone.
+FAMILY_OPTIONS = ("agent", "agent_name", "submission", "task", "secrets", "deadline")
+_NOT_FOR_FAMILIES = ("arguments", "command", "user", "stdin", "score")
+
+
+def _said(option: str) -> str:
+    """As it stands on a command line."""
+    words = {"arguments": "an argument", "command": "a command behind --"}
+    return words.get(option, f"--{option}")
 
 
 def _text(given: str | None, field: str) -> str | None:

@@ -266,7 +266,7 @@ class AsyncBox:
                 yield event
 
     async def _spec(self, source: Source | None, options: Options) -> EvaluationSpec:
-        (spec,) = await job(source, options).specs(self.service.upload)
+        (spec,) = await job(source, options).specs(self.service)
         return replace(spec, engine=spec.engine or self._engine, image=spec.image or self._image)
 
 

@@ -23,9 +23,11 @@ asked = {
     for name in (
         "lang", "image", "engine", "user", "cpus", "memory", "timeout", "disk", "pids",
         "output_limit", "stdin", "score", "retries", "at", "after", "repeat", "batch", "name",
-        "idempotency_key",
+        "idempotency_key", "agent", "agent_name", "submission", "secrets",
     )
-} | dict.fromkeys(("env", "env_file", "file", "artifact", "label"), several)  # fmt: skip
+} | dict.fromkeys(
+    ("env", "env_file", "file", "artifact", "label", "task", "deadline"), several
+)  # fmt: skip
 surroundings = st.fixed_dictionaries(
     {},
     optional=asked

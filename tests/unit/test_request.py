@@ -24,9 +24,14 @@ def spec(**given: Any) -> EvaluationSpec:
     return Request(**given).prepare(DEFAULTS, now=NOW).spec
 
 
-async def blob(content: Path | bytes) -> tuple[str, int]:
-    data = content if isinstance(content, bytes) else content.read_bytes()
-    return f"blob-{len(data)}", len(data)
+class Blobs:
+    async def upload(self, content: Path | bytes) -> tuple[str, int]:
+        data = content if isinstance(content, bytes) else content.read_bytes()
+        return f"blob-{len(data)}", len(data)
+
+    @property
+    def images(self) -> Any:
+        raise AssertionError
 
 
 def test_nothing_said_means_the_defaults() -> None:
@@ -128,7 +133,7 @@ async def test_files_are_uploaded_in_the_end(tmp_path: Path) -> None:
         repeat="3",
         idempotency_key="k",
     )
-    specs = await request.prepare(DEFAULTS, now=NOW).specs(blob)
+    specs = await request.prepare(DEFAULTS, now=NOW).specs(Blobs())
     assert [file.path for file in specs[0].inputs] == ["/home/agent/x.py", "/home/agent/in"]
     assert specs[0].stdin is not None
     assert (specs[0].stdin.blob, specs[0].stdin.size) == ("blob-2", 2)

@@ -100,6 +100,17 @@ GROUPS = (
             Field("after", "delay", "10m"),
         ),
     ),
+    Group(
+        "family of tasks",
+        (
+            Field("agent", "agent", "COMMAND, DIRECTORY, SCRIPT, REPLAY.yaml or human"),
+            Field("agent_name", "agent's name", "as it is"),
+            Field("submission", "submission", "TEXT or @FILE, in place of an agent"),
+            Field("task", "tasks", "all, or GLOB ...", Kind.SEVERAL),
+            Field("secrets", "secrets", "FILE of NAME=VALUE lines"),
+            Field("deadline", "deadlines", "PHASE=TIME ...", Kind.SEVERAL),
+        ),
+    ),
 )
 
 FIELDS = {field.option: field for group in GROUPS for field in group.fields}

@@ -17,7 +17,7 @@ from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import Evaluation
 from evalbox.errors import EvalboxError
 from evalbox.requests.line import line
-from evalbox.requests.prepared import Prepared
+from evalbox.requests.prepared import Asked
 from evalbox.requests.request import Defaults
 from evalbox.tui.context import Context
 from evalbox.tui.form.draft import Draft, opened
@@ -148,7 +148,7 @@ class NewEvaluation(Page):
             box = self.context.box
             prepared = await asyncio.to_thread(_prepared, self._copy_of_draft(),
                                                self.context.clock.now())  # fmt: skip
-            items = await box.submit(await prepared.specs(box.upload))
+            items = await box.submit(await prepared.specs(box))
         finally:
             self._sending = False
             self.status.look()
@@ -205,7 +205,7 @@ class NewEvaluation(Page):
         self.dismiss()
 
 
-def _prepared(draft: Draft, now: float) -> Prepared:
+def _prepared(draft: Draft, now: float) -> Asked:
     return draft.request().prepare(_DEFAULTS, now=now)
 
 

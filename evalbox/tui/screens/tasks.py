@@ -245,7 +245,7 @@ class TasksScreen(TablePage[Listed]):
         ]
         specs: list[EvaluationSpec] = []
         for one in prepared:
-            specs += await one.specs(box.upload)
+            specs += await one.specs(box)
         items = await box.submit(specs)
         self.table.clear_marks()
         told = short(items[0].id) if len(items) == 1 else count(len(items), "evaluation")
