@@ -8,7 +8,9 @@
 ``human``      waits until somebody in the sandbox says ``score --submit``
 ============== =====================================================================
 
-Who runs commands may have ``variables``: names, of which the sandbox knows the values.
+Who runs commands may have ``variables``: names, of which the sandbox knows the values. What they
+leave running, a server that is their work for one, lives on and is scored with the rest; but where
+time is over, all of it is ended.
 """
 
 from __future__ import annotations
@@ -19,9 +21,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .narration import note
+from .narration import note, write_all
 from .process import Broken, run_as_agent
-from .scoring import Desk
+from .scoring import CLIENT, Desk
 from .users import (
     AGENT_HOME,
     end_processes_of_agent,
@@ -48,11 +50,12 @@ def attempt(agent: dict[str, Any], desk: Desk, seconds: float) -> Work:
     """Has the agent work for so long at most. Raises ``Broken`` where it cannot."""
     kind = agent.get("kind", "")
     if kind == "submission":
-        return Work(Path(agent["path"]).read_bytes(), ran=False)
+        content = Path(agent["path"]).read_bytes()
+        write_for_agent(SUBMISSION, content)
+        return Work(content, ran=False)
     before = processes_of_agent()
-    try:
-        status = _KINDS[kind](agent, desk, time.monotonic() + seconds)
-    finally:
+    status = _KINDS[kind](agent, desk, time.monotonic() + seconds)
+    if status is None:
         end_processes_of_agent(before)
     return Work(_submitted(), status)
 
@@ -72,8 +75,8 @@ def _replay(agent: dict[str, Any], desk: Desk, end: float) -> int | None:
         if "submit" in step:
             write_for_agent(SUBMISSION, step["submit"].encode("utf-8", "surrogateescape"))
             return 0
-        words = ["score"] if "score" in step else ["/bin/bash", "-lc", step["run"]]
-        os.write(1, f"$ {step.get('run', 'score')}\n".encode("utf-8", "replace"))
+        words = [str(CLIENT)] if "score" in step else ["/bin/bash", "-lc", step["run"]]
+        write_all(1, f"$ {step.get('run', 'score')}\n".encode("utf-8", "replace"))
         left = end - time.monotonic()
         status = run_as_agent(words, seconds=left, environment=_variables(agent))
         if status is None:

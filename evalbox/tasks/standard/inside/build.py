@@ -10,7 +10,7 @@ import tarfile
 from pathlib import Path
 from typing import Any
 
-from .family import ROOT
+from .family import ROOT, Mistake
 from .narration import begin, note
 from .plan import Plan
 from .process import STATE, Broken, base_environment, operate
@@ -25,7 +25,7 @@ def build(plan: Plan, archive: Path) -> int:
     """``archive`` is a tar of the family. Gives the exit status: 0, or 1 where it failed."""
     try:
         _built(plan, archive)
-    except Broken as error:
+    except (Broken, Mistake) as error:
         note(str(error))
         return 1
     return 0

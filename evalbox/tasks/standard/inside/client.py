@@ -1,4 +1,4 @@
-#!/usr/bin/python3
+#!/usr/bin/env python3
 """score: what the work is worth so far. score --submit: it is done."""
 
 import json

@@ -13,7 +13,7 @@ from typing import Any
 ROOT = "/root"
 
 FULL_INTERNET = "full_internet"
-_PERMISSIONS: tuple[list[str], ...] = ([], [FULL_INTERNET])
+_PERMISSIONS = ((), (FULL_INTERNET,))
 _INTERMEDIATE = {"score", "message", "details"}
 
 
@@ -27,6 +27,8 @@ class Family:
     def __init__(self, name: str) -> None:
         sys.path.insert(0, ROOT)
         module = importlib.import_module(name)
+        if not str(getattr(module, "__file__", None)).startswith(f"{ROOT}/"):
+            raise Mistake(f"Python has a module {name} itself: the family needs another name")
         kind = getattr(module, "TaskFamily", None)
         if not isinstance(kind, type):
             raise Mistake(f"{name}.py has no class TaskFamily")
@@ -67,7 +69,7 @@ class Family:
 
     def permissions(self, task: Any) -> list[str]:
         given = self._call("get_permissions", task) if self.has("get_permissions") else []
-        if given not in _PERMISSIONS:
+        if not isinstance(given, list | tuple) or tuple(given) not in _PERMISSIONS:
             raise Mistake(f"get_permissions gives {given!r}; known are [] and [{FULL_INTERNET!r}]")
         return list(given)
 

@@ -81,12 +81,8 @@ class Lifecycle:
 
     def _live(self) -> None:
         setup = self._setup()
-        with self._phase("start") as seconds:
-            self._operate("start", seconds)
-            if not setup["keeps_owners"]:
-                give_home_to_agent()
-            write_for_agent(f"{AGENT_HOME}/instructions.txt", setup["instructions"].encode())
         try:
+            self._start(setup)
             work = self._agent(setup)
             self._score(work)
         finally:
@@ -102,6 +98,14 @@ class Lifecycle:
             if (FULL_INTERNET in setup["permissions"]) != self._plan.network:
                 raise Mistake("get_permissions gives others now than when the image was built")
             return setup
+
+    def _start(self, setup: dict[str, Any]) -> None:
+        with self._phase("start") as seconds:
+            self._operate("start", seconds)
+            if not setup["keeps_owners"]:
+                give_home_to_agent()
+            text = setup["instructions"].encode("utf-8", "replace")
+            write_for_agent(f"{AGENT_HOME}/instructions.txt", text)
 
     def _agent(self, setup: dict[str, Any]) -> Work:
         if setup["intermediate"]:
@@ -119,7 +123,7 @@ class Lifecycle:
         finally:
             desk.close()
             if self._log is not None:
-                self._report["intermediate"] = self._log.entries
+                self._report["intermediate"] = list(self._log.entries)
         return work
 
     def _look_between(self) -> None:

@@ -13,16 +13,20 @@ _NOTE = "evalbox: "
 
 
 def begin(phase: str) -> None:
-    _write(f"{PHASE}{phase}\n")
+    write_all(2, f"{PHASE}{phase}\n".encode())
 
 
 def note(text: str) -> None:
     """One line; what it is told of may come from the family."""
     shown = "".join(one if one.isprintable() else " " for one in text)
-    _write(f"{_NOTE}{shown[:2000]}\n")
+    write_all(2, f"{_NOTE}{shown[:2000]}\n".encode("utf-8", "replace"))
 
 
-def _write(text: str) -> None:
-    data = text.encode("utf-8", "replace")
+def write_all(descriptor: int, data: bytes) -> None:
+    """Waits while nobody reads."""
     while data:
-        data = data[os.write(2, data) :]
+        try:
+            data = data[os.write(descriptor, data) :]
+        except BlockingIOError:
+            # It is shared with the agent's programs, some of which do this to it.
+            os.set_blocking(descriptor, True)

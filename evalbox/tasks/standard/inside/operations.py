@@ -11,10 +11,12 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from .family import Family, Mistake, judged
+from .narration import write_all
 
 Operation = Callable[[Family, dict[str, Any]], Any]
 #: Exit statuses: the family is not as it should be; its code raised.
@@ -99,24 +101,36 @@ def perform(name: str) -> int:
     """Does what standard input asks for, writes the result, and gives the exit status."""
     asked = json.loads(sys.stdin.buffer.read())
     result = asked.pop("result")
+    process = os.getpid()
     # Some families read it, and would wait for ever.
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    status, told = _outcome(name, asked)
+    if os.getpid() != process:
+        # A fork of the family's own that has come back here: only the first one's word counts.
+        os._exit(status)
+    with suppress(Exception):
+        sys.stdout.flush()
+    _write(result, told)
+    return status
+
+
+def _outcome(name: str, asked: dict[str, Any]) -> tuple[int, str]:
+    """The exit status, and the result as JSON."""
     try:
         value = OPERATIONS[name](Family(asked["family"]), asked)
-        written = json.dumps(value, default=str)
+        return 0, json.dumps({"value": value}, default=str)
     except Mistake as mistake:
-        print(f"evalbox: {mistake}", file=sys.stderr)
-        _write(result, json.dumps({"mistake": str(mistake)}))
-        return MISTAKEN
+        _tell(f"evalbox: {mistake}\n")
+        return MISTAKEN, json.dumps({"mistake": str(mistake)})
     except BaseException as error:
-        traceback.print_exc()
-        if isinstance(error, KeyboardInterrupt):
-            raise
-        _write(result, json.dumps({"raised": _line(error)}))
-        return RAISED
-    sys.stdout.flush()
-    _write(result, json.dumps({"value": json.loads(written)}))
-    return 0
+        _tell(traceback.format_exc())
+        return RAISED, json.dumps({"raised": _line(error)})
+
+
+def _tell(text: str) -> None:
+    """Whatever the family has made of ``sys.stderr``."""
+    with suppress(OSError):
+        write_all(2, text.encode("utf-8", "replace"))
 
 
 def _line(error: BaseException) -> str:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import os
 import secrets
-import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .family import ROOT
 from .pump import Pump
-from .users import AGENT_HOME, AGENT_ID
+from .users import AGENT_HOME, AGENT_ID, kill_all
 
 #: What only root sees: plans, submissions, results.
 STATE = Path(ROOT, ".evalbox")
@@ -23,11 +23,7 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 class Broken(Exception):
-    """An operation gave no result; the message says why. ``timed_out``: it took too long."""
-
-    def __init__(self, message: str, *, timed_out: bool = False) -> None:
-        super().__init__(message)
-        self.timed_out = timed_out
+    """An operation gave no result; the message says why."""
 
 
 def make_state() -> None:
@@ -57,15 +53,15 @@ def operate(
     pump = Pump(reader)
     try:
         assert process.stdin is not None
-        with suppress(BrokenPipeError), process.stdin as pipe:
-            pipe.write(json.dumps({**asked, "result": str(result)}).encode())
-        status = process.wait(seconds)
-    except subprocess.TimeoutExpired:
-        kill_session(process.pid)
-        process.wait()
-        raise Broken(f"{name} took longer than {seconds:g} s", timed_out=True) from None
+        with ended_after(process, seconds) as late:
+            with suppress(BrokenPipeError), process.stdin as pipe:
+                pipe.write(json.dumps({**asked, "result": str(result)}).encode())
+            status = process.wait()
     finally:
         pump.settle()
+    if late.is_set():
+        result.unlink(missing_ok=True)
+        raise Broken(f"{name} took longer than {seconds:g} s")
     return _read(name, result, status)
 
 
@@ -93,6 +89,7 @@ def run_as_agent(
     command: Sequence[str], *, seconds: float, environment: Mapping[str, str]
 ) -> int | None:
     """Its exit status, as a shell has it; None where it took too long, and was ended."""
+    os.set_blocking(1, True)
     try:
         process = subprocess.Popen(
             list(command),
@@ -102,20 +99,43 @@ def run_as_agent(
         )  # fmt: skip
     except OSError as error:
         raise Broken(f"{command[0]}: {(error.strerror or str(error)).lower()}") from None
-    try:
-        status = process.wait(max(0.0, seconds))
-    except subprocess.TimeoutExpired:
-        kill_session(process.pid)
-        process.wait()
+    with ended_after(process, seconds) as late:
+        status = process.wait()
+    if late.is_set():
         return None
     return 128 - status if status < 0 else status
 
 
+@contextmanager
+def ended_after(process: subprocess.Popen[bytes], seconds: float) -> Iterator[threading.Event]:
+    """Kills it and its session after so long; what is given is set then.
+
+    Waiting with a timeout looks again and again, which costs each short operation its time.
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        kill_session(process.pid)
+
+    timer = threading.Timer(max(0.0, seconds), end)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield late
+    finally:
+        timer.cancel()
+
+
 def kill_session(leader: int) -> None:
-    """Kills all that is in the session of ``leader``."""
-    for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
-        with suppress(OSError):
-            if os.getsid(pid) == leader:
-                os.kill(pid, signal.SIGKILL)
-    with suppress(OSError):
-        os.killpg(leader, signal.SIGKILL)
+    """Kills all that is in the session of ``leader``, and what that has begun meanwhile."""
+
+    def members() -> set[int]:
+        found = set()
+        for pid in map(int, filter(str.isdigit, os.listdir("/proc"))):
+            with suppress(OSError):
+                if os.getsid(pid) == leader:
+                    found.add(pid)
+        return found
+
+    kill_all(members)

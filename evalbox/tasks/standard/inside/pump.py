@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import threading
+
+from .narration import write_all
 
 #: Bytes of one operation that are copied at once, and of the end of what is more than that.
 HEAD, TAIL = 256 * 1024, 64 * 1024
@@ -35,7 +36,7 @@ class Pump:
     def _take(self, data: bytes) -> None:
         with self._lock:
             room = max(0, HEAD - self._copied)
-            _copy(data[:room])
+            write_all(1, data[:room])
             self._copied += min(room, len(data))
             rest = self._tail + data[room:]
             self._tail = rest[-TAIL:]
@@ -48,11 +49,6 @@ class Pump:
         self._at_rest.wait(seconds)
         with self._lock:
             if self._left_out:
-                _copy(b"\n... %d bytes left out ...\n" % self._left_out)
-            _copy(self._tail)
+                write_all(1, b"\n... %d bytes left out ...\n" % self._left_out)
+            write_all(1, self._tail)
             self._tail, self._left_out = b"", 0
-
-
-def _copy(data: bytes) -> None:
-    while data:
-        data = data[os.write(1, data) :]

@@ -8,15 +8,18 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from .narration import note
 from .process import Broken
-from .users import SCORE_LOG
 
 DIRECTORY = Path("/run/evalbox")
 SOCKET = DIRECTORY / "socket"
-COMMAND = Path("/usr/local/bin/score")
+CLIENT = DIRECTORY / "score"
+#: Where the agent finds it by its name, unless the family has a program of that name.
+_COMMAND = Path("/usr/local/bin/score")
 _MOST = 64 * 1024
 
 
@@ -43,8 +46,6 @@ class ScoreLog:
                 "elapsed_seconds": created - self._began,
             }
             self.entries.append(entry)
-            with SCORE_LOG.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(entry) + "\n")
         score = given["score"]
         told = {"message": given.get("message", {})}
         if self._visible:
@@ -77,9 +78,10 @@ class Desk:
         self._server = socketserver.ThreadingUnixStreamServer(str(SOCKET), Handler)
         self._server.daemon_threads = True
         os.chmod(SOCKET, 0o666)
-        if not COMMAND.exists():
-            COMMAND.write_bytes(client)
-            COMMAND.chmod(0o755)
+        CLIENT.write_bytes(client)
+        CLIENT.chmod(0o755)
+        with suppress(FileExistsError):
+            _COMMAND.symlink_to(CLIENT)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
     def _answer(self, line: bytes) -> dict[str, Any]:
@@ -95,7 +97,9 @@ class Desk:
         try:
             return self._log.add()
         except Broken as error:
-            return {"error": f"the score could not be taken: {error}"}
+            # Why may tell what the agent is not to know.
+            note(f"intermediate score: {error}")
+            return {"error": "the score could not be taken"}
 
     def close(self) -> None:
         self._server.shutdown()

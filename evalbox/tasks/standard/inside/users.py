@@ -6,8 +6,11 @@ import grp
 import os
 import signal
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+
+from .family import Mistake
 
 AGENT_HOME = "/home/agent"
 AGENT_ID = 1000
@@ -16,9 +19,16 @@ PROTECTED = Path("/protected")
 SCORE_LOG = PROTECTED / "score.log"
 
 
+def _protected() -> int:
+    try:
+        return grp.getgrnam(_PROTECTED).gr_gid
+    except KeyError:
+        raise Mistake(f"the image has no group {_PROTECTED}, as the standard's has") from None
+
+
 def prepare() -> None:
     """The places that the standard promises, where the image lacks them."""
-    group = grp.getgrnam(_PROTECTED).gr_gid
+    group = _protected()
     PROTECTED.mkdir(mode=0o770, exist_ok=True)
     os.chown(PROTECTED, 0, group)
     PROTECTED.chmod(0o770)
@@ -35,7 +45,7 @@ def give_home_to_agent() -> None:
     Not what belongs to the group ``protected``, and no hidden directory at the top nor what is in
     it; ``.ssh`` is given. Links are given themselves, never what they lead to.
     """
-    protected = grp.getgrnam(_PROTECTED).gr_gid
+    protected = _protected()
     home = Path(AGENT_HOME)
     os.chown(home, AGENT_ID, AGENT_ID)
     for entry in os.scandir(home):
@@ -71,11 +81,16 @@ def processes_of_agent() -> set[int]:
 
 def end_processes_of_agent(before: set[int]) -> None:
     """Kills what the agent has begun; the daemons that ``start`` left under its name live on."""
+    kill_all(lambda: processes_of_agent() - before)
+
+
+def kill_all(find: Callable[[], set[int]]) -> None:
+    """Kills what is found, until nothing is any more: what is killed may just have forked."""
     for _ in range(20):
-        left = processes_of_agent() - before
-        if not left:
+        found = find()
+        if not found:
             return
-        for pid in left:
+        for pid in found:
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
 
