@@ -12,7 +12,7 @@ from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.limits import Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord
-from evalbox.engines.base import Exit, Sandbox
+from evalbox.engines.base import Exit, Sandbox, Stream
 from evalbox.engines.execution import Exec, Execution
 from evalbox.errors import (
     EngineError,
@@ -31,9 +31,11 @@ from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.hold import START_DEADLINE, Hold
 from evalbox.scheduler.progress import Phase, Progress
 from evalbox.scheduler.recording import Recording
+from evalbox.scheduler.steps import Steps
 from evalbox.scheduler.surroundings import Surroundings
 from evalbox.scheduler.transcript import Transcript
 from evalbox.scheduler.verdict import decide
+from evalbox.tasks.registry import judge_of
 from evalbox.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -83,7 +85,9 @@ class AttemptRun:
         self._last: Usage | None = None
         self._last_look: asyncio.Task[None] | None = None
         self._deadline = Deadline(self._expire)
-        self._findings = Findings(around.store, self.key, evaluation.spec)
+        judge = judge_of(evaluation.spec.kind)
+        self._findings = Findings(around.store, self.key, evaluation.spec, judge)
+        self._steps = Steps(around.store, self.key, judge, clock=clock, progress=self.progress)
         self._collection = Collection(
             around,
             evaluation,
@@ -227,6 +231,7 @@ class AttemptRun:
             self._outage = True
             raise EvalboxError("evalbox stopped before the sandbox was started")
         await self.transcript.take_over()
+        await self._steps.take_over()
         return await self._hold.adopt(self._adopted.sandbox_id)
 
     async def _supervise(self, sandbox: Sandbox) -> Exit:
@@ -243,6 +248,8 @@ class AttemptRun:
             if self._findings.paths:
                 collection = self._start_collecting(sandbox)
             async for chunk in sandbox.output(self.transcript.seen()):
+                if chunk.stream is Stream.STDERR:
+                    await self._steps.follow(chunk.data)
                 await self.transcript.keep(chunk)
                 if self.transcript.truncated:
                     self.stop(Outcome.OUTPUT_LIMIT)

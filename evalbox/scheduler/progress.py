@@ -34,12 +34,17 @@ class Phase(StrEnum):
 
 
 class Progress:
-    """Of one attempt. ``since`` is when it came to its phase, in seconds since 1970."""
+    """Of one attempt. ``since`` is when it came to its phase, in seconds since 1970.
+
+    While it runs, the ``step`` that its task has come to says more; ``step_since`` is since when.
+    """
 
     def __init__(self, clock: Clock, phase: Phase) -> None:
         self._clock = clock
         self.phase = phase
         self.since = clock.now()
+        self.step = ""
+        self.step_since = self.since
         self._newest: Usage | None = None
         self._cpu: float | None = None
         # The sample that the cores in use are counted from: when, by the monotonic clock, and the
@@ -49,6 +54,17 @@ class Progress:
     def enter(self, phase: Phase) -> None:
         if phase is not self.phase:
             self.phase, self.since = phase, self._clock.now()
+
+    def take_step(self, step: str, at: float) -> None:
+        """At a time in seconds since 1970."""
+        self.step, self.step_since = step, at
+
+    @property
+    def told(self) -> tuple[str, float]:
+        """What it is at, in words for people, and since when."""
+        if self.step and self.phase is Phase.RUNNING:
+            return self.step, self.step_since
+        return self.phase, self.since
 
     def measured(self, usage: Usage) -> None:
         self._newest = usage
@@ -66,14 +82,15 @@ class Progress:
 
     def activity(self, evaluation: Evaluation, attempt: int, transcript: Transcript) -> Activity:
         newest = self._newest
+        phase, since = self.told
         memory, disk, pids = (
             (newest.memory, newest.disk, newest.pids) if newest else (None, None, None)
         )
         return Activity(
             evaluation.id,
             attempt,
-            self.phase,
-            self.since,
+            phase,
+            since,
             evaluation.spec.limits,
             cpu=self._cpu,
             memory=memory,

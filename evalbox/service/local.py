@@ -38,7 +38,6 @@ from evalbox.engines.fake import FakeEngine
 from evalbox.engines.registry import make_engine
 from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
 from evalbox.scheduler.building import Builds
-from evalbox.scheduler.progress import Phase
 from evalbox.scheduler.residents import Residents
 from evalbox.scheduler.scheduler import Scheduler
 from evalbox.service.audit import LocalAudit, audited, of_many
@@ -346,8 +345,9 @@ class LocalBox:
     def _at_what(self, evaluation: Evaluation) -> str:
         stands, since = str(evaluation.state), evaluation.started_at or evaluation.updated_at
         run = self._worker.run_of(evaluation.id) if self._worker else None
-        if run is not None and run.progress.phase is not Phase.RUNNING:
-            stands, since = f"{evaluation.state}, {run.progress.phase}", run.progress.since
+        if run is not None and run.progress.told[0] != evaluation.state:
+            doing, since = run.progress.told
+            stands = f"{evaluation.state}, {doing}"
         return f"{stands} for {format_duration(max(0.0, self._clock.now() - since))}"
 
     async def _why_waiting(self, evaluation: Evaluation) -> str:

@@ -16,6 +16,9 @@ from evalbox.store.events import add_event
 from evalbox.store.rows import ATTEMPT, EVALUATION, attempt_from, evaluation_from, usage_values
 from evalbox.store.sqlite import Connection
 
+#: The event of a phase of the task's own.
+PHASE = "evaluation.phase"
+
 
 class Attempts(Access):
     async def mark_running(
@@ -62,15 +65,47 @@ class Attempts(Access):
             current = _current(conn, evaluation_id, attempt)
             if current is None or current.cancel_requested:
                 return False
-            if current.state is not State.SCORING:
-                current.tell(conn, State.SCORING, now)
-                conn.execute(
-                    "UPDATE evaluations SET state = 'scoring', updated_at = ? WHERE id = ?",
-                    (now, evaluation_id),
-                )
+            _enter_scoring(conn, current, now)
             return True
 
         return await self._write(work)
+
+    async def mark_phase(
+        self, evaluation_id: str, attempt: int, now: float, phase: str, *, scoring: bool
+    ) -> bool:
+        """The task has come to a phase of its own, and with ``scoring`` is being scored from it on.
+
+        False, and nothing changed, where the attempt is not current.
+        """
+
+        def work(conn: Connection) -> bool:
+            current = _current(conn, evaluation_id, attempt)
+            if current is None or current.cancel_requested:
+                return False
+            add_event(
+                conn,
+                PHASE,
+                now,
+                evaluation_id=evaluation_id,
+                attempt=attempt,
+                batch=current.batch,
+                data={"phase": phase},
+            )
+            if scoring:
+                _enter_scoring(conn, current, now)
+            return True
+
+        return await self._write(work)
+
+    async def phases(self, evaluation_id: str, attempt: int) -> list[tuple[str, float]]:
+        """The phases that an attempt has come to, each with its time, the first one first."""
+        query = (
+            "SELECT json_extract(data, '$.phase'), at FROM events"
+            " WHERE evaluation_id = ? AND attempt = ? AND kind = ? ORDER BY seq"
+        )
+        key = (evaluation_id, attempt, PHASE)
+        rows = await self._read(lambda conn: conn.execute(query, key).fetchall())
+        return [(str(row[0]), row[1]) for row in rows]
 
     async def finish(
         self,
@@ -213,6 +248,15 @@ class _Current:
             attempt=self.attempt,
             batch=self.batch,
             data=data,
+        )
+
+
+def _enter_scoring(conn: Connection, current: _Current, now: float) -> None:
+    if current.state is not State.SCORING:
+        current.tell(conn, State.SCORING, now)
+        conn.execute(
+            "UPDATE evaluations SET state = 'scoring', updated_at = ? WHERE id = ?",
+            (now, current.evaluation_id),
         )
 
 

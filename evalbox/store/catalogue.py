@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from evalbox.domain.records import ArtifactRecord
 from evalbox.store.access import Access
+from evalbox.store.files import translate_os
 from evalbox.store.sqlite import Connection
 
 
@@ -26,6 +28,26 @@ class Catalogue(Access):
         """The artifacts of one attempt; by default of the last one that has any."""
         rows = await self._read(lambda conn: _select(conn, evaluation_id, attempt))
         return [ArtifactRecord(*row) for row in rows]
+
+    async def read_whole(
+        self, evaluation_id: str, attempt: int, path: str, limit: int
+    ) -> bytes | None:
+        """A kept artifact, by its path in the sandbox, with at most one byte beyond ``limit``.
+
+        None where it was not kept. Raises ``StoreError``.
+        """
+        file = self.artifact_dir(evaluation_id, attempt) / path.lstrip("/")
+        return await asyncio.to_thread(_read, file, limit + 1)
+
+
+def _read(file: Path, most: int) -> bytes | None:
+    try:
+        with file.open("rb") as content:
+            return content.read(most)
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+    except OSError as error:
+        raise translate_os(error, file) from error
 
 
 def _select(conn: Connection, evaluation_id: str, attempt: int | None) -> list[tuple[Any, ...]]:

@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from evalbox.errors import InvalidInput
 from evalbox.tasks.base import Task, TaskFormat, read_bytes, unreadable
+from evalbox.tasks.judging import Judge
 from evalbox.tasks.script import MAX_SCRIPT, ScriptFormat, script
+from evalbox.tasks.standard.format import KIND as TASK_STANDARD
+from evalbox.tasks.standard.judge import StandardJudge
 
 #: The first that recognises a path reads it.
 FORMATS: tuple[TaskFormat, ...] = (ScriptFormat(),)
+
+#: By the kind of task; what a script is worth, its sandbox tells alone.
+JUDGES: Mapping[str, Judge] = {TASK_STANDARD: StandardJudge()}
+
+
+def judge_of(kind: str) -> Judge | None:
+    return JUDGES.get(kind)
 
 
 def read_task(path: Path, arguments: Sequence[str] = (), *, language: str | None = None) -> Task:
