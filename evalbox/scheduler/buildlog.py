@@ -48,7 +48,8 @@ class BuildLog:
 
     async def note(self, text: str) -> None:
         """A line of our own."""
-        await self.add(f"evalbox: {text}\n".encode())
+        start = "\n" if self._line else ""
+        await self.add(f"{start}evalbox: {text}\n".encode())
 
     def tell(self) -> None:
         """Wakes those who follow."""

@@ -121,23 +121,24 @@ class LocalImages:
 
     async def prune(self, unused: float) -> Sequence[BuildRecord]:
         before = self._store.clock.now() - unused
-        removed = []
         async with audited(self._store, "image.prune", detail={"unused": unused}) as entry:
-            for record in await self._store.builds():
-                due = record.state is BuildState.READY and record.used_at <= before
-                if due and await self._dropped(record):
-                    removed.append(record)
-            entry.target = ", ".join(record.image for record in removed)
-        return removed
+            due = [
+                one
+                for one in await self._store.builds()
+                if one.state is BuildState.READY and one.used_at <= before
+            ]
+            gone = [one for one in due if await self._dropped(one)]
+            entry.target = ", ".join(one.image for one in gone)
+            await self._store.builds_removed([one.key for one in gone])
+        return gone
 
     async def _dropped(self, record: BuildRecord) -> bool:
-        """Whether it was there and is no more; one that is in use stays."""
+        """Whether it is no more; one that is in use stays."""
         try:
             await self._engine(record.engine).drop_image(record.image)
         except Conflict:
             return False
         except ImageNotFound:
-            await self._store.build_removed(record.key)
-            return False
-        await self._store.build_removed(record.key)
+            # Somebody else was there before.
+            pass
         return True

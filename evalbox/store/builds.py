@@ -89,9 +89,11 @@ class Builds(Access):
         query = "UPDATE builds SET state = 'ready', used_at = ? WHERE key = ?"
         await self._write(lambda conn: conn.execute(query, (now, record.key)).rowcount)
 
-    async def build_removed(self, key: str) -> None:
+    async def builds_removed(self, keys: Sequence[str]) -> None:
+        """Their images are no more."""
         query = "UPDATE builds SET state = 'removed' WHERE key = ? AND state = 'ready'"
-        await self._write(lambda conn: conn.execute(query, (key,)).rowcount)
+        rows = [(key,) for key in keys]
+        await self._write(lambda conn: conn.executemany(query, rows).rowcount)
 
     async def builds_interrupted(self) -> None:
         """What a process left in the middle is not going on."""

@@ -113,6 +113,7 @@ READS = {
     *("require_engine", "open", "close", "running_here", "images", "keys", "audit"),
     *("work_begun", "attempt_begun", "stop_working", "sandboxes", "webhooks", "activity"),
     *("keys.list", "audit.list", "audit.verify", "images.list", "images.get"),
+    *("images.builds", "images.build", "images.build_log"),
     *("webhooks.list", "webhooks.get", "webhooks.deliveries", "webhooks.alerts"),
     # What run does is done by exec.
     *("sandboxes.list", "sandboxes.get", "sandboxes.read", "sandboxes.entries", "sandboxes.run"),
@@ -121,7 +122,11 @@ READS = {
 ELSEWHERE = {
     f"{facet}.{name}": kind
     for facet, kind, names in (
-        ("images", LocalImages, ("build_base", "load", "pull", "remove")),
+        (
+            "images",
+            LocalImages,
+            ("build_base", "build_task_standard", "prepare", "prune", "load", "pull", "remove"),
+        ),
         ("sandboxes", LocalSandboxes, ("create", "keep", "remove", "exec", "write")),
         ("webhooks", LocalWebhooks, ("create", "change", "remove", "test", "redeliver")),
     )
