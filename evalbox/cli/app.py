@@ -61,7 +61,7 @@ COMMANDS = {
         ),
     },
     "Set up": {
-        "demo": ("evalbox.cli.demo", "Show a box full of made-up evaluations; needs no Docker."),
+        "demo": ("evalbox.cli.demo", "Show a box full of made-up evaluations that come and go."),
         "doctor": ("evalbox.cli.doctor", "Check this machine, with the remedy for what is wrong."),
         "bench": (
             "evalbox.cli.bench",

@@ -35,7 +35,7 @@ def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[s
 
 ALL = dict(commands(cli))
 #: What they print is for a shell, a person at a terminal, or a file.
-NO_DATA = ("completion", "sandbox shell", "sandbox cp", "export", "shell")
+NO_DATA = ("completion", "sandbox shell", "sandbox cp", "export", "shell", "demo")
 
 
 def test_version_imports_nothing_heavy() -> None:
