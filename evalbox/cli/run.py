@@ -17,7 +17,7 @@ from evalbox.cli.console import Console
 from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.program import BEHIND, WHAT, ProgramCommand, evaluation_options
 from evalbox.cli.session import Session
-from evalbox.cli.watch import Watch, cancel_unfinished, conclude
+from evalbox.cli.watch import Watch, conclude
 from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.inert import inert_line
@@ -26,6 +26,7 @@ from evalbox.export.artifacts import Copied, copy_all
 from evalbox.requests.prepared import Asked
 from evalbox.requests.request import Defaults, Request
 from evalbox.service.box import Box
+from evalbox.service.cancelling import cancel_unfinished
 from evalbox.wire import document
 
 _DEFAULT_PLACE = Path("evalbox-artifacts")
@@ -59,7 +60,10 @@ def run_command(
     if detach:
         asyncio.run(_submit(session, prepared, as_json=as_json))
         return None
-    place = None if artifacts_dir is None else Path(artifacts_dir)
+    # What a family leaves for evalbox is copied only for who asks for it.
+    place = _DEFAULT_PLACE if given["artifact"] else None
+    if artifacts_dir is not None:
+        place = Path(artifacts_dir)
     return asyncio.run(_run(session, prepared, place, as_json=as_json))
 
 
@@ -141,7 +145,9 @@ async def _run_one(
     console.note(f"submitted {evaluation.short_id} ({inert_line(evaluation.spec.name)})")
     watch = Watch(box, console, evaluation.id, keep=as_json)
     ended, attempts = await watch.to_the_end()
-    copied = await _copy(box, ended, place or _DEFAULT_PLACE / ended.short_id)
+    if place is _DEFAULT_PLACE:
+        place /= ended.short_id
+    copied = await _copy(box, ended, place)
     if as_json:
         result = document.full(ended, attempts)
         result |= document.output(bytes(watch.kept[1]), "stdout")
@@ -169,13 +175,13 @@ async def _run_many(
         console.status(f"{len(ended)} of {len(evaluations)} have ended")
         final = await box.wait(item.id)
         ended.append(final)
-        await _copy(box, final, (place or _DEFAULT_PLACE) / final.short_id)
+        await _copy(box, final, place and place / final.short_id)
         if not as_json:
             console.data(_line(console, final))
     if as_json:
         console.json([document.evaluation(item) for item in ended])
-    if evaluations[0].spec.artifacts:
-        console.note(f"artifacts are in {place or _DEFAULT_PLACE}/")
+    if place is not None and evaluations[0].spec.artifacts:
+        console.note(f"artifacts are in {place}/")
     console.note(_summary(ended, time.monotonic() - began))
     return status.worst(ended)
 
@@ -196,8 +202,8 @@ def _summary(ended: Sequence[Evaluation], seconds: float) -> str:
     return f"{len(ended)} evaluations in {format_duration(seconds)}: {listed}"
 
 
-async def _copy(box: Box, evaluation: Evaluation, place: Path) -> Copied | None:
-    if not evaluation.spec.artifacts or not evaluation.attempts:
+async def _copy(box: Box, evaluation: Evaluation, place: Path | None) -> Copied | None:
+    if place is None or not evaluation.spec.artifacts or not evaluation.attempts:
         return None
     return await copy_all(box, evaluation.id, place)
 

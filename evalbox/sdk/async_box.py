@@ -109,7 +109,13 @@ class AsyncBox:
 
     async def submit(self, source: Source | None = None, **options: Unpack[Options]) -> AsyncHandle:
         """Queues a program, durably, and does not wait for it."""
-        (made,) = await self.service.submit([await self._spec(source, options)])
+        specs = await self._specs(source, options)
+        if len(specs) != 1:
+            raise InvalidInput(
+                f"the family has {len(specs)} tasks that are meant",
+                hint="name one, or use submit_many",
+            )
+        (made,) = await self.service.submit(specs)
         return AsyncHandle(self.service, made)
 
     async def submit_many(
@@ -117,13 +123,14 @@ class AsyncBox:
     ) -> Sequence[AsyncHandle]:
         """Queues many programs. Each is a source, or a mapping of options with ``source`` in it.
 
+        The path of a family stands for all of its tasks.
         ``common`` is for all of them, where they do not say otherwise.
         """
         made: list[Evaluation] = []
         specs: list[EvaluationSpec] = []
         for source, options in [_one(item, common) for item in items]:
-            specs.append(await self._spec(source, options))
-            if len(specs) == _CHUNK:
+            specs += await self._specs(source, options)
+            if len(specs) >= _CHUNK:
                 made += await self.service.submit(specs)
                 specs = []
         if specs:
@@ -265,9 +272,15 @@ class AsyncBox:
             async for event in told:
                 yield event
 
-    async def _spec(self, source: Source | None, options: Options) -> EvaluationSpec:
-        (spec,) = await job(source, options).specs(self.service)
-        return replace(spec, engine=spec.engine or self._engine, image=spec.image or self._image)
+    async def _specs(self, source: Source | None, options: Options) -> Sequence[EvaluationSpec]:
+        asked = await asyncio.to_thread(job, source, {**self._own, **options})
+        specs = await asked.specs(self.service, self._on_note)
+        return [replace(spec, image=spec.image or self._image) for spec in specs]
+
+    @property
+    def _own(self) -> Options:
+        """What holds where an evaluation does not say otherwise."""
+        return {"engine": self._engine} if self._engine else {}
 
 
 def _one(item: Source | Mapping[str, Any], common: Options) -> tuple[Source | None, Options]:

@@ -10,6 +10,7 @@ from typing import Unpack
 from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.records import OutputPiece
+from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import DEFAULT_COLLECTED, ExecReport
 from evalbox.requests import values
 from evalbox.sdk.async_sandbox import ExecOptions, exec_spec
@@ -68,6 +69,15 @@ class AsyncHandle:
         """Puts it elsewhere in the line, while it is queued."""
         (self.evaluation,) = await self._box.prioritize([self.id], values.priority(priority))
         return self.evaluation
+
+    async def set_score(self, value: float, *, by: str, note: str = "") -> Evaluation:
+        """Says what it is worth, in the name of a person, once it is completed or has failed."""
+        self.evaluation = await self._box.set_score(self.id, value, by=by, note=note)
+        return self.evaluation
+
+    async def report(self, *, attempt: int | None = None) -> TaskReport | None:
+        """What the driver of a task reports of its life; None where there is none."""
+        return await self._box.report(self.id, attempt=attempt)
 
     async def exec(
         self,

@@ -9,6 +9,7 @@ from typing import Unpack
 from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.records import OutputPiece
+from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import DEFAULT_COLLECTED, ExecReport
 from evalbox.sdk.async_handle import AsyncHandle
 from evalbox.sdk.async_sandbox import ExecOptions
@@ -63,6 +64,14 @@ class Handle:
     def prioritize(self, priority: Priority | str) -> Evaluation:
         """Puts it elsewhere in the line, while it is queued."""
         return self._thread.call(self._handle.prioritize(priority))
+
+    def set_score(self, value: float, *, by: str, note: str = "") -> Evaluation:
+        """Says what it is worth, in the name of a person, once it is completed or has failed."""
+        return self._thread.call(self._handle.set_score(value, by=by, note=note))
+
+    def report(self, *, attempt: int | None = None) -> TaskReport | None:
+        """What the driver of a task reports of its life; None where there is none."""
+        return self._thread.call(self._handle.report(attempt=attempt))
 
     def exec(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypedDict
@@ -15,15 +16,18 @@ from evalbox.domain.quantity import parse_duration, parse_size
 from evalbox.domain.retry import RetryPolicy
 from evalbox.errors import InvalidInput
 from evalbox.requests import values
-from evalbox.requests.prepared import Prepared
+from evalbox.requests.prepared import Asked, Prepared
 from evalbox.tasks.base import Task, TaskFile, command_task
 from evalbox.tasks.registry import read_task
 from evalbox.tasks.script import script
+from evalbox.tasks.standard.format import Place, find, no_family
 
 #: The text of a program, or the path of the file that it is in.
 Source = str | bytes | Path
 #: Bytes, or text, or the path of a file of this machine.
 Content = str | bytes | Path
+#: What only families have.
+FAMILY_OPTIONS = ("agent", "agent_name", "submission", "tasks", "secrets", "deadlines")
 
 
 class Options(TypedDict, total=False):
@@ -39,6 +43,12 @@ class Options(TypedDict, total=False):
     in ``10m``; ``cpus`` in cores; ``pids`` a count.
     ``retries``: how often the program's own failures are tried again, or a whole policy.
     ``not_before``: the earliest start; ``delay``: the same, from now.
+
+    For a family of tasks, of which the source is the path, as in ``"family/task"``:
+    ``agent``: a command, the path of a directory, script or replay, or ``human``; ``agent_name``:
+    what to call it; ``submission``: what is scored in place of an agent's work; ``tasks``: globs,
+    where the path names no task; ``secrets``: the family's variables, or the path of a file with
+    them; ``deadlines``: by phase. ``timeout`` is the agent's, ``env`` its variables.
     """
 
     command: Sequence[str]
@@ -68,21 +78,50 @@ class Options(TypedDict, total=False):
     batch: str
     labels: Mapping[str, str]
     idempotency_key: str
+    agent: str
+    agent_name: str
+    submission: Content
+    tasks: Sequence[str]
+    secrets: Mapping[str, str] | Path
+    deadlines: Mapping[str, float | str]
 
 
-def job(source: Source | None, options: Options) -> Prepared:
+def job(source: Source | None, options: Options) -> Asked:
     """Raises ``InvalidInput`` and ``FileMissing``."""
     _check_names(options)
+    if (place := _family(source, options)) is not None:
+        from evalbox.sdk.families import attempts_of
+
+        return attempts_of(place, options, common(options))
     task = _task(source, options)
+    spec = common(options)
     given: dict[str, Any] = {
-        key: options[key]
-        for key in ("user", "workdir", "score", "batch", "idempotency_key")
-        if key in options
+        key: options[key] for key in ("user", "workdir", "score") if key in options
     }
-    spec = EvaluationSpec(
-        name=options.get("name", task.name),
+    spec = replace(
+        spec,
+        name=spec.name or task.name,
         kind=task.kind,
         command=task.command,
+        limits=limits(options),
+        **given,
+    )
+    stdin = options.get("stdin")
+    return Prepared(
+        spec,
+        (*task.files, *sent(options)),
+        None if stdin is None else TaskFile(STDIN, content(stdin)),
+    )
+
+
+def common(options: Options) -> EvaluationSpec:
+    """What is said of an evaluation whatever is run; without a name where none is given."""
+    given: dict[str, Any] = {
+        key: options[key] for key in ("batch", "idempotency_key") if key in options
+    }
+    return EvaluationSpec(
+        name=options.get("name", ""),
+        command=(),
         image=options.get("image", ""),
         engine=options.get("engine", ""),
         env=dict(options.get("env", {})),
@@ -90,22 +129,19 @@ def job(source: Source | None, options: Options) -> Prepared:
             destination(path, field="artifacts") for path in options.get("artifacts", ())
         ),
         network=values.network(options.get("network", Network.NONE)),
-        limits=limits(options),
         priority=values.priority(options.get("priority", Priority.NORMAL)),
         retry=_retry(options.get("retries", 0)),
         not_before=_start(options),
         labels=dict(options.get("labels", {})),
         **given,
     )
-    sent = tuple(
+
+
+def sent(options: Options) -> tuple[TaskFile, ...]:
+    """The files that go in."""
+    return tuple(
         TaskFile(destination(path, field="files"), content(value))
         for path, value in options.get("files", {}).items()
-    )
-    stdin = options.get("stdin")
-    return Prepared(
-        spec,
-        (*task.files, *sent),
-        None if stdin is None else TaskFile(STDIN, content(stdin)),
     )
 
 
@@ -116,6 +152,11 @@ def content(value: Content) -> Path | bytes:
 
 def limits(options: Mapping[str, Any]) -> Limits:
     """Those that are given, the rest as by default. Raises ``InvalidInput``."""
+    return Limits(**given_limits(options))
+
+
+def given_limits(options: Mapping[str, Any]) -> dict[str, Any]:
+    """By the name of the limit."""
     given: dict[str, Any] = {}
     for name in ("memory", "disk", "output"):
         if name in options:
@@ -126,7 +167,7 @@ def limits(options: Mapping[str, Any]) -> Limits:
     for name in ("cpus", "pids"):
         if name in options:
             given[name] = options[name]
-    return Limits(**given)
+    return given
 
 
 def seconds(value: float | str, *, field: str) -> float:
@@ -143,6 +184,19 @@ def _check_names(options: Options) -> None:
             hint=f"known: {', '.join(Options.__annotations__)}",
             field=unknown[0],
         )
+
+
+def _family(source: Source | None, options: Options) -> Place | None:
+    """The family that is meant; text is the path of one where there is somebody to attempt it."""
+    asked = [name for name in FAMILY_OPTIONS if name in options]
+    if asked and isinstance(source, str | Path):
+        place = find(Path(source), certain=True)
+        if place is None:
+            raise no_family(Path(source))
+        return place
+    if asked:
+        raise InvalidInput(f"{asked[0]} is for a family of tasks", field=asked[0])
+    return find(source) if isinstance(source, Path) and "language" not in options else None
 
 
 def _task(source: Source | None, options: Options) -> Task:

@@ -70,8 +70,8 @@ def command_task(command: Sequence[str]) -> Task:
     return Task(name=command[0][:_NAME_LENGTH], kind="command", command=tuple(command))
 
 
-class TaskFormat(Protocol):
-    """One kind of task, such as a script."""
+class Describer(Protocol):
+    """Knows one kind of task when it sees it."""
 
     @property
     def kind(self) -> str: ...
@@ -86,6 +86,10 @@ class TaskFormat(Protocol):
         None where ``path``, which is recognised, does not look like a task.
         """
         ...
+
+
+class TaskFormat(Describer, Protocol):
+    """One kind of task, such as a script, of which a path says all."""
 
     def read(self, path: Path, arguments: Sequence[str]) -> Task:
         """Raises ``InvalidInput`` or ``FileMissing`` that names the path."""

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import evalbox
 from evalbox.domain.limits import KIB
-from evalbox.tasks.base import Description, TaskFormat, head
+from evalbox.tasks.base import Describer, Description, head
 from evalbox.tasks.registry import FORMATS
+from evalbox.tasks.standard.format import FamilyFormat
 from evalbox.tasks.summary import heading_of
 
 #: Directories below each other that are looked into, entries that are looked at, tasks listed.
@@ -20,6 +21,8 @@ MAX_TASKS = 2_000
 #: Looked into where it is in the directory that evalbox was started in.
 HERE = "tasks"
 
+#: What is listed; the first that recognises a path tells of it.
+_LISTED: tuple[Describer, ...] = (FamilyFormat(), *FORMATS)
 _SAMPLES = "sample_tasks"
 _README = "README.md"
 _HEAD = 4 * KIB
@@ -69,7 +72,7 @@ def places(directories: Iterable[Path], here: Path) -> tuple[Path, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def catalogue(roots: Sequence[Path], formats: Sequence[TaskFormat] = FORMATS) -> Catalogue:
+def catalogue(roots: Sequence[Path], formats: Sequence[Describer] = _LISTED) -> Catalogue:
     """Looks through ``roots``, in their order. A root that is a link is followed, no other is.
 
     Blocks for as long as the file system takes.
@@ -82,7 +85,7 @@ def catalogue(roots: Sequence[Path], formats: Sequence[TaskFormat] = FORMATS) ->
 
 @dataclass(slots=True)
 class _Walk:
-    formats: Sequence[TaskFormat]
+    formats: Sequence[Describer]
     tasks: list[Listed] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     looked: int = 0
