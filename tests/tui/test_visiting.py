@@ -50,7 +50,7 @@ def test_a_shell_has_the_terminal_and_gives_it_back(terminal: Terminal, tmp_path
     # Keys are the screen's again, the first of them included.
     terminal.forget()
     terminal.type("?")
-    terminal.until("Mark the row, for what is done")
+    terminal.until("Queue again, dead ones too")
     terminal.type("\x1b")
     assert states(tmp_path / "box") == {"patient": "running"}
 
