@@ -1,5 +1,7 @@
 """``python -m evalbox.bench.lagging FILE ...`` is ``evalbox ...``, with its event loop watched.
 
+Without more than FILE it does nothing until SIGTERM: what its loop lags is the machine's doing.
+
 At the end FILE has a line for each look: when it was, in seconds of the monotonic clock, and how
 many seconds later it came than it was due.
 """
@@ -8,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import runpy
+import signal
 import sys
 from pathlib import Path
 
@@ -38,6 +41,12 @@ class _Watched(asyncio.DefaultEventLoopPolicy):
         return loop
 
 
+async def _nothing() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    await stop.wait()
+
+
 def read(file: Path) -> list[tuple[float, float]]:
     """What was written into ``file``."""
     lines = file.read_text().splitlines()
@@ -50,7 +59,10 @@ def main() -> None:
     watch = _Watch()
     asyncio.set_event_loop_policy(_Watched(watch))
     try:
-        runpy.run_module("evalbox", run_name="__main__")
+        if len(sys.argv) > 1:
+            runpy.run_module("evalbox", run_name="__main__")
+        else:
+            asyncio.run(_nothing())
     finally:
         file.write_text("".join(f"{when:.6f} {lag:.6f}\n" for when, lag in watch.found))
 

@@ -129,8 +129,12 @@ async def _start(where: Path) -> tuple[float, float]:
 
 async def _embedded(where: Path, file: Path, seconds: float) -> list[Figure]:
     """The lag counts from the first rows on: while the history loads, and under changes."""
-    command = (sys.executable, "-m", "evalbox.bench.lagging", str(file))
-    async with _shown(where, _FAR, command=command) as terminal:
+    idle = file.with_name("idle")
+    command = (sys.executable, "-m", "evalbox.bench.lagging")
+    async with (
+        on_terminal([*command, str(idle)], {}),
+        _shown(where, _FAR, command=(*command, str(file))) as terminal,
+    ):
         since = await terminal.until(_ROW)
         await _loaded(terminal)
         loaded = time.monotonic()
@@ -143,16 +147,25 @@ async def _embedded(where: Path, file: Path, seconds: float) -> list[Figure]:
             await box.close()
         until = time.monotonic()
         memory = terminal.memory()
-    found = await asyncio.to_thread(lagging.read, file)
-    loading = [lag for when, lag in found if since <= when < loaded]
-    working = [lag for when, lag in found if loaded <= when < until]
+    loading = await _lags(file, since, loaded)
+    working = await _lags(file, loaded, until)
     name = "screen, embedded: "
     return [
         _keys(name, busy),
         _lag(name + "loop lag while the history loads, p99", loading),
         _lag(name + "loop lag under changes and a filter, p99", working),
+        Figure(
+            name + "the same of a process that does nothing, p99",
+            1000 * percentile(await _lags(idle, loaded, until), 0.99),
+            "ms",
+        ),
         Figure(name + "memory", memory, "MiB", goal=Goal("<=", 150)),
     ]
+
+
+async def _lags(file: Path, begin: float, end: float) -> list[float]:
+    found = await asyncio.to_thread(lagging.read, file)
+    return [lag for when, lag in found if begin <= when < end]
 
 
 def _lag(name: str, lags: list[float]) -> Figure:

@@ -126,7 +126,8 @@ class Keeper:
             query = EvaluationFilter(states=frozenset({state}))
             self._book.learn(await self._box.list(query, limit=_EARLY))
         self._on_change()
-        # What is read has no cycles, and looking for some held up the loop for longer each time.
+        # Looking for garbage among all that stays held up the loop for longer each time: only what
+        # came with a page is looked through.
         gc.disable()
         try:
             await self._load_rest(after)
@@ -142,6 +143,7 @@ class Keeper:
             began = time.monotonic()
             queue = self._standing.queue
             after = await self._page(after, _HERE if queue is None or queue.here else _ELSEWHERE)
+            gc.collect(0)
             await asyncio.sleep(_REST * (time.monotonic() - began))
 
     async def _page(self, after: str | None, size: int) -> str | None:
