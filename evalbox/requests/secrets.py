@@ -19,7 +19,7 @@ _MAX_FILE = 1 * MIB
 _NOTHING = re.compile(r"[ \t]*(#[^\n]*)?(\n|\Z)")
 _ENTRY = re.compile(
     r"""[ \t]*(?:export[ \t]+)?(?P<name>[A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*
-    (?:'(?P<single>(?:\\'|[^'])*)'|"(?P<double>(?:\\.|[^"\\])*)"|`(?P<back>[^`]*)`|(?P<plain>[^\n#]*))
+    (?:'(?P<single>(?:\\'|[^'])*)'|"(?P<double>(?:\\.|[^"\\])*)"|`(?P<back>[^`]*)`|(?P<plain>(?!['"`])[^\n#]*))
     [ \t]*(?:\#[^\n]*)?(?:\n|\Z)""",
     re.VERBOSE | re.DOTALL,
 )
