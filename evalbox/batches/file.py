@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from evalbox.batches.options import OPTIONS, Options, beside, read_options
+from evalbox.domain.experiment import EPOCH
 from evalbox.domain.text import plain_text
 from evalbox.errors import InvalidInput
 from evalbox.tasks.base import read_bytes
@@ -18,22 +19,25 @@ from evalbox.tasks.strict import MAX_SOURCE, Node, read_yaml
 
 MAX_EPOCHS, MAX_CONCURRENCY, MAX_VARIANTS = 10_000, 1024, 1000
 #: Labels that are ours.
-EPOCH, TASK, REDUCES = "epoch", "task", "reduces"
+TASK, REDUCES = "task", "reduces"
 OWN_LABELS = frozenset({"agent", EPOCH, TASK, REDUCES})
 
 _TOP = frozenset({"name", "tasks", "agents", "epochs", "concurrency", "fail_fast", "labels",
                   "matrix", "reduce"}) | OPTIONS  # fmt: skip
-_TASK = frozenset({"path", "name", "arguments", "tasks"}) | OPTIONS
+_TASK = frozenset({"path", "command", "name", "arguments", "tasks"}) | OPTIONS
 _AGENT = frozenset({"name", "agent", "submission", "arguments", "env", "env_file", "files"})
-_REDUCE = frozenset({"path", "arguments"}) | OPTIONS
+_REDUCE = frozenset({"path", "command", "arguments"}) | OPTIONS
 
 
 @dataclass(frozen=True, slots=True)
 class TaskEntry:
-    """``path`` may be a pattern; ``tasks`` are patterns of the tasks of a family."""
+    """``path`` may be a pattern; ``tasks`` are patterns of the tasks of a family.
+
+    Without a path it is a command, which is in ``options``.
+    """
 
     node: Node
-    path: str
+    path: str | None
     name: str | None = None
     tasks: tuple[str, ...] = ()
     options: Options = field(default_factory=Options)
@@ -51,8 +55,10 @@ class AgentEntry:
 
 @dataclass(frozen=True, slots=True)
 class ReduceEntry:
+    """As a task that is a script or a command."""
+
     node: Node
-    path: str
+    path: str | None
     options: Options
 
 
@@ -130,11 +136,9 @@ def _task(node: Node, base: Path) -> TaskEntry:
     if not node.is_mapping:
         return TaskEntry(node, beside(base, node.text()))
     keys = node.mapping(_TASK)
-    if "path" not in keys:
-        raise node.wrong("has no path")
     return TaskEntry(
         node,
-        beside(base, keys["path"].text()),
+        _path(node, keys, base),
         name=_plain(keys["name"]) if "name" in keys else None,
         tasks=tuple(item.text() for item in keys["tasks"].items()) if "tasks" in keys else (),
         options=_with_arguments(keys, base),
@@ -180,17 +184,22 @@ def _reduce(node: Node, base: Path) -> ReduceEntry:
     if not node.is_mapping:
         return ReduceEntry(node, beside(base, node.text()), Options())
     keys = node.mapping(_REDUCE)
-    if "path" not in keys:
-        raise node.wrong("has no path")
-    return ReduceEntry(node, beside(base, keys["path"].text()), _with_arguments(keys, base))
+    return ReduceEntry(node, _path(node, keys, base), _with_arguments(keys, base))
+
+
+def _path(node: Node, keys: Mapping[str, Node], base: Path) -> str | None:
+    if ("path" in keys) == ("command" in keys):
+        raise node.wrong("is to have one of: path, command")
+    return beside(base, keys["path"].text()) if "path" in keys else None
 
 
 def _with_arguments(keys: Mapping[str, Node], base: Path) -> Options:
     options = read_options(keys, base)
-    if "arguments" not in keys:
-        return options
-    words = tuple(item.text() for item in keys["arguments"].items())
-    return Options({"arguments": words}, {"arguments": keys["arguments"]}).over(options)
+    for key in ("arguments", "command"):
+        if key in keys:
+            words = tuple(item.text() for item in keys[key].items())
+            options = Options({key: words}, {key: keys[key]}).over(options)
+    return options
 
 
 def _variants(node: Node) -> tuple[Mapping[str, str], ...]:

@@ -8,20 +8,23 @@ from collections.abc import Iterator
 import click
 
 from evalbox.cli import control, render, status
+from evalbox.cli.batch_report import report_command
+from evalbox.cli.batch_run import run_command
 from evalbox.cli.command import Group, with_session
+from evalbox.cli.compare import compare_command
 from evalbox.cli.console import Console
 from evalbox.cli.filters import everything
 from evalbox.cli.listing import listing
 from evalbox.cli.options import json_option, yes_option
 from evalbox.cli.session import Session
 from evalbox.cli.wait import wait_for
-from evalbox.cli.watch import cancel_unfinished
 from evalbox.domain.batch import Batch
 from evalbox.domain.moments import local
 from evalbox.domain.quantity import format_duration, parse_duration
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import FINAL, State
 from evalbox.requests.values import whole
+from evalbox.service.cancelling import cancel_unfinished
 from evalbox.wire import document
 
 _UNFINISHED = frozenset(State) - FINAL
@@ -32,7 +35,11 @@ _name = click.argument("name", metavar="NAME")
 
 @click.group("batch", cls=Group, default="ls")
 def batch_command() -> None:
-    """See and steer groups of evaluations."""
+    """Run, see and steer groups of evaluations."""
+
+
+for _command in (run_command, report_command, compare_command):
+    batch_command.add_command(_command)
 
 
 @batch_command.command("ls")

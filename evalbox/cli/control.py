@@ -12,13 +12,13 @@ from evalbox.cli.command import Command, with_session
 from evalbox.cli.filters import everything
 from evalbox.cli.options import ids_argument, json_option, yes_option
 from evalbox.cli.session import Session
-from evalbox.cli.watch import cancel_unfinished
 from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.quantity import parse_duration
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import ACTIVE, FINAL, State
 from evalbox.errors import InvalidInput, InvalidTransition
 from evalbox.service.box import Box
+from evalbox.service.cancelling import cancel_unfinished
 from evalbox.wire import document
 
 _UNFINISHED = frozenset(State) - FINAL

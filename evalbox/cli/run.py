@@ -84,7 +84,7 @@ def _prepare(session: Session, given: dict[str, Any]) -> Asked:
     request = Request(command=context.meta.get(BEHIND, ()), **given)
     if request.path is None and not request.command:
         raise click.UsageError("Name a script, or a command behind --.", context)
-    prepared = request.prepare(_defaults(session.settings), now=time.time(), read_input=_read_input)
+    prepared = request.prepare(defaults(session.settings), now=time.time(), read_input=_read_input)
     if prepared.spec.engine == "process":
         session.console.warn(
             "--engine process confines nothing: the program runs as you, on this machine"
@@ -96,7 +96,7 @@ def _read_input(most: int) -> bytes:
     return sys.stdin.buffer.read(most)
 
 
-def _defaults(settings: Settings) -> Defaults:
+def defaults(settings: Settings) -> Defaults:
     """A box elsewhere has its own."""
     return Defaults() if settings.url else Defaults(settings.engine, settings.image)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 
 from evalbox.cli import render
 from evalbox.cli.console import Console
@@ -12,9 +11,9 @@ from evalbox.cli.interrupt import beside
 from evalbox.domain.attempt import Attempt
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_duration, format_size
-from evalbox.domain.state import FINAL, State
-from evalbox.errors import InvalidTransition
+from evalbox.domain.state import State
 from evalbox.service.box import Box
+from evalbox.service.cancelling import cancel_unfinished
 
 #: Seconds between looks at an evaluation's state, which only narration needs.
 _LOOK = 0.5
@@ -84,16 +83,6 @@ class Watch:
                 if not self._console.err_is_terminal:
                     self._console.note(text)
                 said, said_at = text, now
-
-
-async def cancel_unfinished(box: Box, ids: Sequence[str]) -> Sequence[Evaluation]:
-    """Cancels those that have not ended, and minds those that end meanwhile."""
-    while ids := [one for one in ids if (await box.get(one)).state not in FINAL]:
-        try:
-            return await box.cancel(ids)
-        except InvalidTransition:
-            continue
-    return []
 
 
 def conclude(console: Console, evaluation: Evaluation, attempts: list[Attempt]) -> None:

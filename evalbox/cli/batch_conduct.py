@@ -1,0 +1,196 @@
+"""A batch as a terminal follows it: queued, watched, reduced, reported; Ctrl-C leaves it queued."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+from evalbox.batches.file import BatchFile
+from evalbox.batches.plan import Unit
+from evalbox.batches.reducing import reduced
+from evalbox.batches.run import Standing, Tally, follow, members, queue, standing_of
+from evalbox.cli import render, status
+from evalbox.cli.batch_report import print_report
+from evalbox.cli.interrupt import on_interrupt
+from evalbox.cli.run import defaults
+from evalbox.cli.session import Session
+from evalbox.domain.comparison import passed
+from evalbox.domain.evaluation import Evaluation
+from evalbox.domain.experiment import experiment
+from evalbox.domain.inert import inert_line
+from evalbox.domain.outcome import Outcome
+from evalbox.domain.quantity import format_duration
+from evalbox.domain.state import FINAL, State
+from evalbox.service.box import Box
+from evalbox.wire import document
+from evalbox.wire import experiment as experiments
+
+_BELOW = 1
+#: Seconds between lines on what is no terminal.
+_SAY_AGAIN = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """``least`` is the pass rate below which the command fails."""
+
+    wait: bool
+    dry_run: bool
+    failed_too: bool
+    least: float | None
+    as_json: bool
+
+
+class Conduct:
+    def __init__(
+        self, session: Session, box: Box, file: BatchFile, made: Sequence[Unit], wishes: Wishes
+    ) -> None:
+        self._session = session
+        self._console = session.console
+        self._box = box
+        self._file = file
+        self._units = made
+        self._wishes = wishes
+        self._began = self._said_at = time.monotonic()
+        self._before = 0
+
+    async def to_the_end(self) -> int:
+        """The exit status."""
+        stop = asyncio.Event()
+
+        async def leave() -> None:
+            stop.set()
+
+        async with on_interrupt(leave):
+            work = asyncio.ensure_future(self._work())
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait({work, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+            if work.done():
+                return work.result()
+            work.cancel()
+            with suppress(asyncio.CancelledError):
+                await work
+        self._console.note(
+            f"left as it is: what is queued stays queued; go on with evalbox batch run "
+            f"{self._file.path}, or end it with evalbox batch cancel {self._file.name}"
+        )
+        return status.INTERRUPTED
+
+    async def _work(self) -> int:
+        after = await self._box.last_seq()
+        items = await self._queued()
+        if not self._wishes.wait:
+            return await self._leave(items)
+        tally = await follow(
+            self._box, self._file.name, items,
+            after=after, fail_fast=self._file.fail_fast, told=self._tell,
+        )  # fmt: skip
+        ids = {item.id for item in items}
+        ended = [item for item in await members(self._box, self._file.name) if item.id in ids]
+        last = await self._reduce(ended)
+        return await self._report(ended, last, tally)
+
+    async def _queued(self) -> list[Evaluation]:
+        if self._wishes.wait:
+            for engine in sorted({unit.asked.spec.engine for unit in self._units}):
+                await self._box.require_engine(engine)
+        specs = []
+        for number, unit in enumerate(self._units, start=1):
+            self._console.status(f"reading {number} of {len(self._units)}: {unit.title}")
+            specs += await unit.specs(
+                self._file.name, self._file.epochs, self._box, self._console.build
+            )
+        there = await members(self._box, self._file.name)
+        standing = standing_of(specs, there, failed_too=self._wishes.failed_too)
+        self._console.note(f"batch {inert_line(self._file.name)}: {_standing(standing)}")
+        self._before = len(standing.done)
+        self._began = time.monotonic()
+        return await queue(self._box, self._file.name, standing, concurrency=self._file.concurrency)
+
+    async def _leave(self, items: Sequence[Evaluation]) -> int:
+        console = self._console
+        if self._wishes.as_json:
+            console.json([document.evaluation(item) for item in items])
+        if not (await self._box.queue()).working:
+            console.note("no process runs the queue: start one with evalbox --serve")
+        if self._file.reduce is not None:
+            console.note("the reduce step is run by this command, when it is run again at the end")
+        return status.OK
+
+    def _tell(self, tally: Tally) -> None:
+        now = time.monotonic()
+        seconds, done = now - self._began, tally.ended - self._before
+        left = tally.total - tally.ended
+        text = f"{tally.ended:,} of {tally.total:,} have ended, {tally.failed:,} failed"
+        if done > 0 and left:
+            text += f", about {format_duration(seconds / done * left)} to go"
+        if not self._console.err_is_terminal and left and now - self._said_at > _SAY_AGAIN:
+            self._console.note(text)
+            self._said_at = now
+        self._console.status(text)
+
+    async def _reduce(self, ended: Sequence[Evaluation]) -> Evaluation | None:
+        entry = self._file.reduce
+        if entry is None:
+            return None
+        missing = sum(item.state is State.CANCELLED or item.state not in FINAL for item in ended)
+        if missing or not ended:
+            self._console.warn(f"the reduce step is not run: {missing:,} were cancelled")
+            return None
+        self._console.status("reducing")
+        item = await reduced(
+            self._box, self._file, entry, ended, defaults(self._session.settings),
+            self._console.build, now=time.time(),
+        )  # fmt: skip
+        return await self._box.wait(item.id)
+
+    async def _report(
+        self, ended: Sequence[Evaluation], last: Evaluation | None, tally: Tally
+    ) -> int:
+        found = experiment(self._file.name, ended)
+        if self._wishes.as_json:
+            told = None if last is None else document.evaluation(last)
+            self._console.json({**experiments.experiment(found), "reduce": told})
+        else:
+            print_report(self._console, found, await self._box.batch(self._file.name))
+            if last is not None:
+                self._console.data(f"reduce    {self._reduced(last)}")
+        self._console.note(
+            f"{tally.total:,} evaluations in {format_duration(time.monotonic() - self._began)};"
+            f" more with evalbox batch report {inert_line(self._file.name)}"
+        )
+        return self._status(ended, last)
+
+    def _reduced(self, item: Evaluation) -> str:
+        shown = f"{render.outcome(self._console, item.outcome)}  {item.id}"
+        return shown if item.score is None else f"{shown}  score {item.score.value}"
+
+    def _status(self, ended: Sequence[Evaluation], last: Evaluation | None) -> int:
+        if any(item.state is State.DEAD for item in ended):
+            return status.OUTCOMES[Outcome.INFRA_ERROR]
+        if any(item.state is not State.COMPLETED for item in ended) and self._file.fail_fast:
+            return _BELOW
+        if last is not None and last.state is not State.COMPLETED:
+            return status.of_evaluation(last)
+        verdicts = [verdict for item in ended if (verdict := passed(item)) is not None]
+        rate = sum(verdicts) / len(verdicts) if verdicts else 0.0
+        least = self._wishes.least
+        if least is not None and rate < least:
+            self._console.note(f"the pass rate {rate:.1%} is below {least:.1%}")
+            return _BELOW
+        return status.OK
+
+
+def _standing(standing: Standing) -> str:
+    counts = {
+        "to run": standing.new,
+        "to run again": standing.again,
+        "under way": standing.waiting,
+        "done before": standing.done,
+    }
+    told = ", ".join(f"{len(held):,} {what}" for what, held in counts.items() if held)
+    return f"{standing.total:,} evaluations: {told}"

@@ -1,0 +1,1 @@
+"""What a batch found, as JSON, CSV and a page of HTML."""
