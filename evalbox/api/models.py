@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, Strict, model_validator
 from evalbox.domain.admissible import MAX_ARTIFACTS, MAX_AT_ONCE, MAX_INPUTS
 from evalbox.domain.building import HOUR, LONGEST
 from evalbox.domain.evaluation import Network
+from evalbox.domain.grading import MAX_BY, MAX_NOTE
 from evalbox.domain.limits import BOUNDS
 from evalbox.domain.retry import MAX_RETRIES
 from evalbox.domain.text import MAX_TEXT
@@ -197,6 +198,16 @@ class IdsBody(Body):
     model_config = example({"ids": ["01m8cgee79000099zkrrhq"]})
 
     ids: Items[Text] = Field(min_length=1, max_length=10_000)
+
+
+class ScoreBody(Body):
+    """``by`` names the person who gives the score."""
+
+    model_config = example({"value": 0.8, "by": "ann", "note": "all but the last step"})
+
+    value: Number
+    by: Annotated[str, Field(min_length=1, max_length=MAX_BY)]
+    note: Annotated[str, Field(max_length=MAX_NOTE)] = ""
 
 
 class PriorityBody(IdsBody):

@@ -48,6 +48,7 @@ COMMANDS = {
     "Manage": {
         "batch": ("evalbox.cli.batch", "See and steer groups of evaluations."),
         "queue": ("evalbox.cli.queue", "See, pause, resume or resize the queue."),
+        "score": ("evalbox.cli.score", "Say what an evaluation is worth that is left to a person."),
         "rm": ("evalbox.cli.control", "Remove evaluations that have ended, with their files."),
         "tasks": ("evalbox.cli.tasks", "List what can be run."),
         "images": ("evalbox.cli.images", "List, build, load, pull and remove images."),

@@ -14,6 +14,7 @@ from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.moments import parse_since
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import EvaluationFilter
+from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import State
 from evalbox.errors import InvalidInput
 from evalbox.export.reading import matching
@@ -25,6 +26,7 @@ E = TypeVar("E", bound=StrEnum)
 filter_options = options.apply(
     click.option("--state", multiple=True, metavar="STATE", help="queued, running, failed, ..."),
     click.option("--outcome", multiple=True, metavar="OUTCOME", help="ok, failed, timeout, ..."),
+    click.option("--score", multiple=True, metavar="KIND", help="number, manual or invalid."),
     click.option("--batch", metavar="NAME", help="Of this batch."),
     click.option("--name", metavar="GLOB", help="By name, as in 'fizz*'."),
     click.option("--label", "-l", multiple=True, metavar="K=V", help="With this label."),
@@ -37,6 +39,7 @@ def make_filter(
     *,
     state: Sequence[str],
     outcome: Sequence[str],
+    score: Sequence[str],
     batch: str | None,
     name: str | None,
     label: Sequence[str],
@@ -48,6 +51,7 @@ def make_filter(
     return EvaluationFilter(
         states=_members(State, state, "state"),
         outcomes=_members(Outcome, outcome, "outcome"),
+        scores=_members(ScoreKind, score, "score"),
         batch=batch,
         name=name,
         labels=labels(label),

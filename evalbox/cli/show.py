@@ -170,6 +170,8 @@ def _attempt_pairs(console: Console, attempt: Attempt) -> Iterator[tuple[str, st
 
 def _score_pairs(console: Console, score: Score) -> Iterator[tuple[str, str]]:
     yield "score", render.scored(console, score)
+    if score.by and score.at is not None:
+        yield "given by", f"{inert_line(score.by)}, {local(score.at)}"
     if score.kind is ScoreKind.INVALID and score.raw:
         yield "that was", render.cell(score.raw)
     for check in score.checks:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from evalbox.domain.evaluation import Priority
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import State
 
 
@@ -44,6 +45,7 @@ class EvaluationFilter:
 
     states: frozenset[State] = frozenset()
     outcomes: frozenset[Outcome] = frozenset()
+    scores: frozenset[ScoreKind] = frozenset()
     batch: str | None = None
     name: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)

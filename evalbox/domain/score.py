@@ -30,6 +30,7 @@ class Score:
 
     ``raw`` is the text that it was read from, as far as it is kept. ``reason`` says of an
     ``INVALID`` one what is wrong with it; of another it is the message that came along, if any.
+    ``by`` names the person who gave it ``at`` a time in seconds since 1970, if one did.
     """
 
     kind: ScoreKind
@@ -37,8 +38,10 @@ class Score:
     reason: str = ""
     raw: str = ""
     checks: tuple[ScoreCheck, ...] = ()
+    by: str = ""
+    at: float | None = None
 
     @property
     def summary(self) -> Score:
-        """What a list tells of it: less the checks, and the text."""
-        return replace(self, raw="", checks=()) if self.raw or self.checks else self
+        """What a list tells of it: less the checks and the text, and who gave it."""
+        return replace(self, raw="", checks=(), by="", at=None)

@@ -20,6 +20,7 @@ from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import ExecSpec
 from evalbox.service.images import Images
 from evalbox.service.sandbox_box import Sandboxes, SandboxExec
@@ -118,6 +119,22 @@ class Box(Protocol):
 
     async def prioritize(self, ids: Sequence[str], priority: Priority) -> Sequence[Evaluation]:
         """Puts what waits elsewhere in the line, all or none. Raises ``InvalidTransition``."""
+        ...
+
+    async def set_score(
+        self, evaluation_id: str, value: float, *, by: str, note: str = ""
+    ) -> Evaluation:
+        """A person says what its last attempt is worth. The score before stays in the events.
+
+        Raises ``InvalidInput``, and ``InvalidTransition`` where it has not come to its end.
+        """
+        ...
+
+    async def report(self, evaluation_id: str, *, attempt: int | None = None) -> TaskReport | None:
+        """What the driver of a task reports of an attempt (default: the newest).
+
+        None where there is no such report, as of a script.
+        """
         ...
 
     async def activity(self) -> Sequence[Activity]:

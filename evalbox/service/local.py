@@ -27,9 +27,11 @@ from evalbox.domain.check import Check
 from evalbox.domain.clock import Clock, SystemClock
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
+from evalbox.domain.grading import MAX_BY, graded
 from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.quantity import format_duration
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import ACTIVE, FINAL
 from evalbox.engines.base import Engine
@@ -50,6 +52,7 @@ from evalbox.service.keys import LocalKeys
 from evalbox.service.local_images import LocalImages
 from evalbox.service.local_webhooks import LocalWebhooks
 from evalbox.service.metrics import Metrics
+from evalbox.service.reports import read_report
 from evalbox.service.sandboxes import LocalSandboxes
 from evalbox.service.shells import open_shell
 from evalbox.service.tracing import Tracing
@@ -325,6 +328,19 @@ class LocalBox:
         told = {**detail, "priority": priority.name.lower()}
         async with audited(self._store, "evaluation.prioritize", target, told):
             return await self._store.prioritize(ids, priority, self._clock.now())
+
+    async def set_score(
+        self, evaluation_id: str, value: float, *, by: str, note: str = ""
+    ) -> Evaluation:
+        detail = {"value": value if math.isfinite(value) else str(value), "by": by[:MAX_BY]}
+        async with audited(self._store, "evaluation.score", evaluation_id, detail):
+            now = self._clock.now()
+            score = graded(value, by=by, note=note, at=now)
+            return await self._store.set_score(evaluation_id, score, now)
+
+    async def report(self, evaluation_id: str, *, attempt: int | None = None) -> TaskReport | None:
+        evaluation = await self._store.get(evaluation_id)
+        return await read_report(self._store, evaluation, attempt or evaluation.attempts)
 
     async def activity(self) -> Sequence[Activity]:
         return scheduler.activity() if (scheduler := self._scheduler) else ()

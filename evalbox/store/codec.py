@@ -61,13 +61,15 @@ def decode_spec(text: str) -> EvaluationSpec:
 
 def encode_score(score: Score) -> str:
     checks = [[one.name, one.passed, one.value, one.detail] for one in score.checks]
-    return _encode([score.kind.value, score.value, score.reason, score.raw, checks])
+    by = [score.by, score.at] if score.by else []
+    return _encode([score.kind.value, score.value, score.reason, score.raw, checks, *by])
 
 
 def decode_score(text: str) -> Score:
     """What ``encode_score`` was given."""
-    kind, value, reason, raw, checks = json.loads(text)
-    return Score(ScoreKind(kind), value, reason, raw, tuple(ScoreCheck(*one) for one in checks))
+    kind, value, reason, raw, checks, *by = json.loads(text)
+    told = tuple(ScoreCheck(*one) for one in checks)
+    return Score(ScoreKind(kind), value, reason, raw, told, *by)
 
 
 def _spec_document(spec: EvaluationSpec) -> dict[str, Any]:

@@ -221,7 +221,11 @@ def _list_query(
     # A plus keeps a condition from choosing the index. One value of one column gives rows in the
     # order of ids; all else would have every match sorted for the sake of one page.
     index = _index(wanted)
-    for column, allowed in (("state", wanted.states), ("outcome", wanted.outcomes)):
+    for column, allowed in (
+        ("state", wanted.states),
+        ("outcome", wanted.outcomes),
+        ("score_kind", wanted.scores),
+    ):
         if allowed:
             plus = "" if column == index else "+"
             need(f"{plus}{column} IN ({', '.join('?' for _ in allowed)})", *allowed)

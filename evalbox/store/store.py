@@ -24,6 +24,7 @@ from evalbox.store.environments import Environments, seal_what_is_clear
 from evalbox.store.evaluations import Evaluations
 from evalbox.store.events import Events
 from evalbox.store.files import translate_os
+from evalbox.store.grades import Grades
 from evalbox.store.keys import Keys
 from evalbox.store.outputs import Outputs
 from evalbox.store.priorities import Priorities
@@ -55,7 +56,7 @@ class Store(
     Submission, Queue, Priorities, Attempts, Evaluations, Batches, Events, Samples, Outputs,
     Catalogue,
     Removal, Backup, Environments, Keys, AuditLog, Statistics, Webhooks, Deliveries,
-    Alerts, Sandboxes, Builds,
+    Alerts, Sandboxes, Builds, Grades,
 ):  # fmt: skip
     """A data directory: the database, the blobs, the files of the attempts.
 

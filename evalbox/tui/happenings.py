@@ -122,6 +122,12 @@ def _tried(what: str) -> _Tell:
     return lambda event: f"try {event.attempt or 1} {what}"
 
 
+def _scored(event: Event) -> str:
+    data = event.data
+    words = f"{(data.get('score') or {}).get('value')} by {data.get('by')}"
+    return f"{words}: {data['note']}" if data.get("note") else words
+
+
 def _said(key: str, otherwise: str) -> _Tell:
     return lambda event: str(event.data.get(key) or otherwise)
 
@@ -140,6 +146,8 @@ _TELLS: Mapping[str, _Tell] = {
     "evaluation.failed": _ending,
     "evaluation.cancelled": lambda event: _ending(event) or "cancelled",
     "evaluation.dead": lambda event: f"given up after {_ending(event)}",
+    "evaluation.phase": lambda event: f"comes to its phase {event.data.get('phase')}",
+    "evaluation.scored": _scored,
     "evaluation.cancel_requested": lambda event: "asked to cancel",
     "evaluation.removed": lambda event: "removed, with its files",
     "evaluation.prioritized": lambda event: f"now of {event.data.get('priority')} priority",

@@ -94,7 +94,13 @@ def score(item: Score) -> shapes.ScoreDocument:
 
 def full_score(item: Score) -> shapes.FullScoreDocument:
     checks = [cast(shapes.ScoreCheckDocument, asdict(one)) for one in item.checks]
-    return {**score(item), "raw": item.raw, "checks": checks}
+    return {
+        **score(item),
+        "raw": item.raw,
+        "checks": checks,
+        "by": item.by,
+        "at": iso_or_none(item.at),
+    }
 
 
 def attempt(item: Attempt) -> shapes.AttemptDocument:

@@ -98,14 +98,18 @@ def score(document: shapes.ScoreDocument | None) -> Score | None:
 
 
 def full_score(document: shapes.FullScoreDocument | None) -> Score | None:
-    if document is None:
-        return None
+    return None if document is None else known_score(document)
+
+
+def known_score(document: shapes.FullScoreDocument) -> Score:
     return Score(
         ScoreKind(document["kind"]),
         document["value"],
         document["reason"],
         document["raw"],
         tuple(ScoreCheck(**one) for one in document["checks"]),
+        document["by"],
+        seconds_or_none(document["at"]),
     )
 
 

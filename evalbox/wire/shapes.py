@@ -79,10 +79,14 @@ class ScoreCheckDocument(TypedDict):
 
 
 class FullScoreDocument(ScoreDocument):
-    """``raw`` is the text that it was read from, as far as it is kept."""
+    """``raw`` is the text that it was read from, as far as it is kept. ``by`` names the person who
+    gave it, if one did, and ``at`` is when.
+    """
 
     raw: str
     checks: list[ScoreCheckDocument]
+    by: str
+    at: str | None
 
 
 class EvaluationDocument(TypedDict):

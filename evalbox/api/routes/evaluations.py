@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from functools import partial
 from typing import Annotated
 
@@ -18,18 +19,21 @@ from evalbox.api.models import (
     IdsBody,
     PriorityBody,
     PriorityName,
+    ScoreBody,
 )
 from evalbox.api.moments import moment
 from evalbox.api.paging import Cursor, Limit, Page, page
-from evalbox.api.references import AttemptNumber, EvaluationId, resolved
+from evalbox.api.references import AttemptNumber, EvaluationId, MaybeAttempt, resolved
 from evalbox.api.specification import specification
 from evalbox.domain.access import Scope
 from evalbox.domain.evaluation import Priority
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import EvaluationFilter
+from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import FINAL, State
 from evalbox.errors import InvalidInput
 from evalbox.wire import document
+from evalbox.wire.reports import TaskReportDocument, report
 from evalbox.wire.shapes import (
     AttemptDocument,
     EvaluationDocument,
@@ -89,6 +93,7 @@ async def create_evaluations(
 async def _filter(
     state: Annotated[list[State] | None, Query()] = None,
     outcome: Annotated[list[Outcome] | None, Query()] = None,
+    score: Annotated[list[ScoreKind] | None, Query()] = None,
     batch: str | None = None,
     name: Annotated[str | None, Query(description="A glob, as in fizz*")] = None,
     label: Annotated[list[str] | None, Query(description="KEY=VALUE; all must match")] = None,
@@ -100,6 +105,7 @@ async def _filter(
     return EvaluationFilter(
         states=frozenset(state or ()),
         outcomes=frozenset(outcome or ()),
+        scores=frozenset(score or ()),
         batch=batch,
         name=name,
         labels=dict(_pair(text) for text in label or ()),
@@ -189,6 +195,29 @@ async def cancel_evaluation(evaluation_id: EvaluationId, box: TheBox) -> Evaluat
 async def retry_evaluation(evaluation_id: EvaluationId, box: TheBox) -> EvaluationDocument:
     """Queues an evaluation again that has ended, dead ones too."""
     return document.evaluation((await box.retry([evaluation_id]))[0])
+
+
+@router.post("/{id}/score", dependencies=SUBMIT)
+async def score_evaluation(
+    evaluation_id: EvaluationId, body: ScoreBody, box: TheBox
+) -> EvaluationDocument:
+    """Says what it is worth, once it is completed or has failed.
+
+    The score is that of its last attempt. The one before stays in the events.
+    """
+    scored = await box.set_score(evaluation_id, body.value, by=body.by, note=body.note)
+    return document.evaluation(scored)
+
+
+@router.get("/{id}/report", dependencies=READ, response_model=TaskReportDocument | None)
+async def get_report(
+    evaluation_id: EvaluationId, box: TheBox, attempt: MaybeAttempt = None
+) -> Response:
+    """What the driver of a task reports of its life; null where there is none, as of a script."""
+    found = await box.report(evaluation_id, attempt=attempt)
+    # It may be long, and must not hold up everybody else.
+    content = await asyncio.to_thread(lambda: json.dumps(found and report(found)))
+    return Response(content, media_type="application/json")
 
 
 @router.get("/{id}/explanation", dependencies=READ)

@@ -14,8 +14,10 @@ from evalbox.domain.batch import Batch
 from evalbox.domain.check import Check
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
+from evalbox.domain.grading import graded
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import FINAL
 from evalbox.errors import ArtifactNotFound, ServiceUnreachable
@@ -29,6 +31,7 @@ from evalbox.service.remote.sandboxes import RemoteSandboxes
 from evalbox.service.remote.webhooks import RemoteWebhooks
 from evalbox.wire import reading
 from evalbox.wire.moments import iso_or_none
+from evalbox.wire.reports import report_from
 from evalbox.wire.specification import specification
 
 #: Seconds that one request waits for an end, which is then asked for again.
@@ -87,6 +90,7 @@ class RemoteBox:
         parameters: list[tuple[str, str | int | None]] = [
             *(("state", state) for state in sorted(query.states)),
             *(("outcome", outcome) for outcome in sorted(query.outcomes)),
+            *(("score", kind) for kind in sorted(query.scores)),
             *(("label", f"{key}={value}") for key, value in query.labels.items()),
             ("batch", query.batch),
             ("name", query.name),
@@ -147,6 +151,19 @@ class RemoteBox:
         body = {"ids": list(ids), "priority": priority.name.lower()}
         answer = await self._client.post("/evaluations/prioritize", body)
         return [reading.evaluation(item) for item in answer["items"]]
+
+    async def set_score(
+        self, evaluation_id: str, value: float, *, by: str, note: str = ""
+    ) -> Evaluation:
+        # JSON has no words for what is not finite; the box would refuse it just so.
+        graded(value, by=by, note=note, at=0.0)
+        path = f"/evaluations/{_segment(evaluation_id)}/score"
+        body = {"value": value, "by": by, "note": note}
+        return reading.evaluation(await self._client.post(path, body))
+
+    async def report(self, evaluation_id: str, *, attempt: int | None = None) -> TaskReport | None:
+        path = f"/evaluations/{_segment(evaluation_id)}/report"
+        return report_from(await self._client.get(path, {"attempt": attempt}))
 
     async def activity(self) -> Sequence[Activity]:
         return [reading.activity(item) for item in await self._client.get("/activity")]

@@ -18,6 +18,7 @@ from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import FINAL
 from evalbox.errors import ServiceUnreachable
@@ -39,9 +40,9 @@ class SteadyBox:
     """Implements ``Box`` by another one, and goes on with ``reopen``'s where that went away.
 
     What may be asked twice is asked again; submitting is made such by an idempotency key.
-    ``retry``, ``remove``, ``prioritize`` and ``shell`` are asked again only where they surely had
-    no effect, and what belongs to ``keys``, ``images`` and the like never. Streams go on behind
-    what they gave last. The boxes are their opener's to close.
+    ``retry``, ``remove``, ``prioritize``, ``set_score`` and ``shell`` are asked again only where
+    they surely had no effect, and what belongs to ``keys``, ``images`` and the like never. Streams
+    go on behind what they gave last. The boxes are their opener's to close.
     """
 
     def __init__(self, box: Box, reopen: Reopen) -> None:
@@ -166,6 +167,16 @@ class SteadyBox:
 
     async def prioritize(self, ids: Sequence[str], priority: Priority) -> Sequence[Evaluation]:
         return await self._ask(lambda box: box.prioritize(ids, priority), twice=False)
+
+    async def set_score(
+        self, evaluation_id: str, value: float, *, by: str, note: str = ""
+    ) -> Evaluation:
+        return await self._ask(
+            lambda box: box.set_score(evaluation_id, value, by=by, note=note), twice=False
+        )
+
+    async def report(self, evaluation_id: str, *, attempt: int | None = None) -> TaskReport | None:
+        return await self._ask(lambda box: box.report(evaluation_id, attempt=attempt))
 
     async def activity(self) -> Sequence[Activity]:
         return await self._ask(lambda box: box.activity())

@@ -150,6 +150,9 @@ def _apply(row: Row, event: Event) -> None:
     if event.kind == "evaluation.prioritized":
         row.priority = Priority[str(event.data["priority"]).upper()]
         return
+    if event.kind == "evaluation.scored":
+        row.score = _score(event.data["score"])
+        return
     state = _STATES.get(event.kind)
     if state is None:
         return
