@@ -226,7 +226,8 @@ class Engine(Protocol):
         """Makes an image of what a sandbox of this engine holds, with the environment and working
         directory of the image that it was made from.
 
-        It takes at most ``most`` bytes on the way, in a file in the directory ``at``. Raises
+        Its root must be able to read everything: have the capability ``DAC_OVERRIDE``. The image
+        takes at most ``most`` bytes on the way, in a file in the directory ``at``. Raises
         ``ImageBuildError`` where that is not enough, and where this engine has no images.
         """
         ...

@@ -10,12 +10,13 @@ from typing import Any, Literal
 
 from evalbox.domain.check import Check
 from evalbox.domain.image import TASK_STANDARD, Image
-from evalbox.engines.base import LABEL_BOX, Profile, Sandbox, SandboxInfo
+from evalbox.engines.base import LABEL_BOX, Launch, Profile, Sandbox, SandboxInfo
 from evalbox.engines.docker.archive import Owner, directory_archive
 from evalbox.engines.docker.background import Background
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import CONFLICT, Refused
-from evalbox.engines.docker.freezing import freeze
+from evalbox.engines.docker.filesystem import ROOT, Listing, listing
+from evalbox.engines.docker.freezing import Freezer
 from evalbox.engines.docker.health import TRIAL_BOX, Health
 from evalbox.engines.docker.identity import Identities
 from evalbox.engines.docker.images import Images
@@ -24,6 +25,7 @@ from evalbox.engines.docker.removal import PASSING, Remover
 from evalbox.engines.docker.sandbox import Container, DockerSandbox
 from evalbox.engines.docker.spec import LABEL_ENGINE, LABEL_WORKDIR, Kind, container_options
 from evalbox.engines.docker.wire import Address, Connection, Request
+from evalbox.engines.execution import IDLE
 from evalbox.errors import EngineError, SandboxGone
 
 _PREFIX = "evalbox-"
@@ -63,6 +65,7 @@ class DockerEngine:
         self._identities = Identities(self._client)
         self._networks = Networks(self._client, gvisor=gvisor, local=bool(address.path))
         self._remover = Remover(self._client, local=bool(address.path))
+        self._freezer = Freezer(self._client, self._remover, self._fresh)
         self._health = Health(self._client, self._kind)
         self.images = Images(self._client)
         self._sandboxes: weakref.WeakSet[DockerSandbox] = weakref.WeakSet()
@@ -91,7 +94,7 @@ class DockerEngine:
     async def keep_image(
         self, sandbox: Sandbox, name: str, *, labels: Mapping[str, str], most: int, at: Path
     ) -> Image:
-        await freeze(self._client, sandbox, name, labels=labels, most=most, at=at)
+        await self._freezer.freeze(sandbox, name, labels=labels, most=most, at=at)
         return await self.image(name)
 
     async def drop_image(self, name: str) -> None:
@@ -139,6 +142,18 @@ class DockerEngine:
             sandbox.let_go()
         await self._background.close()
         self._client.close()
+
+    async def _fresh(self, image: str) -> Listing | None:
+        """What an untouched sandbox of an image holds."""
+        labels = {LABEL_BOX: TRIAL_BOX, PASSING: ""}
+        # Else root may not look into the directories of others.
+        profile = Profile(image, user=ROOT, workdir="/", capabilities=("DAC_OVERRIDE",))
+        sandbox = await self.create(profile, labels=labels)
+        try:
+            await sandbox.launch(Launch(IDLE, "/"))
+            return await listing(sandbox)
+        finally:
+            await sandbox.destroy()
 
     async def _create(
         self, profile: Profile, labels: Mapping[str, str], name: str | None

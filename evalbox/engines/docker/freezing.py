@@ -1,70 +1,94 @@
 """An image of what a sandbox holds.
 
-Neither ``docker commit`` nor ``docker export`` sees what is written under gVisor. So the file
-system is streamed out by a program inside, into a file on the host, and imported from there only
-once it is whole.
+Neither ``docker commit`` nor ``docker export`` sees what is written under gVisor. So the files are
+streamed out by a program inside, into a file on the host, and become an image from there only once
+they are whole: those that the sandbox has changed as a layer upon its own image, or, where it has
+removed some, all of them as an image by themselves.
 """
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
-from collections.abc import Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
-from evalbox.domain.quantity import format_size
-from evalbox.engines.base import Sandbox, Stream
+from evalbox.engines.base import Sandbox
 from evalbox.engines.docker.client import Client
-from evalbox.engines.docker.importing import changes_like, import_archive
-from evalbox.engines.execution import Exec
-from evalbox.errors import ImageBuildError
+from evalbox.engines.docker.filesystem import Listing, listing, pack, pack_some
+from evalbox.engines.docker.importing import changes_like, import_archive, label_changes
+from evalbox.engines.docker.removal import PASSING_NAME, Remover
+from evalbox.engines.docker.streams import pieces
 
-#: What is mounted is another file system. What is of no use to anybody, or is made anew, stays out.
-_PACK = """
-cd / && tar --one-file-system --numeric-owner --warning=no-file-changed \
-  --exclude=./tmp/* --exclude=./proc/* --exclude=./sys/* --exclude=./dev/* \
-  --exclude=./.evalbox --exclude=./.dockerenv -cf - .
-"""
-#: That a file changed while it was read is no failure: a daemon may have been left behind.
-_FINE = (0, 1)
-_COMPLAINT = 400
+#: What comes and goes: that some of it has been removed makes no difference.
+_PASSING = (b"./var/cache/", b"./var/lib/apt/lists/", b"./var/log/", b"./run/", b"./var/tmp/")
 
 
-async def freeze(
-    client: Client, sandbox: Sandbox, name: str, *, labels: Mapping[str, str], most: int, at: Path
-) -> None:
-    """Makes the image ``name``. Raises ``ImageBuildError`` where it would exceed ``most`` bytes."""
-    found = await client.call(lambda api: api.inspect_container(sandbox.id))
-    image = await client.call(lambda api: api.inspect_image(found["Image"]))
-    with tempfile.TemporaryFile(dir=at) as archive:
-        await _pack(sandbox, archive, most)
-        changes = tuple(changes_like(image["Config"], labels))
-        await import_archive(client, archive, name, changes)
+class Freezer:
+    """``fresh`` gives what an untouched sandbox of an image holds, None where that is unknown."""
 
+    def __init__(
+        self,
+        client: Client,
+        remover: Remover,
+        fresh: Callable[[str], Awaitable[Listing | None]],
+    ) -> None:
+        self._client = client
+        self._remover = remover
+        self._fresh = fresh
+        self._known: dict[str, Listing | None] = {}
 
-async def _pack(sandbox: Sandbox, archive: IO[bytes], most: int) -> None:
-    execution = await sandbox.exec(Exec(("/bin/sh", "-c", _PACK), workdir="/", user="0:0"))
-    size, complaint = 0, bytearray()
-    try:
-        async with aclosing(execution.output()) as chunks:  # type: ignore[type-var]
-            async for chunk in chunks:
-                if chunk.stream is Stream.STDERR:
-                    complaint += chunk.data[: _COMPLAINT - len(complaint)]
-                    continue
-                size += len(chunk.data)
-                if size > most:
-                    raise ImageBuildError(
-                        f"the image would be larger than {format_size(most)}",
-                        hint="let the build leave less behind",
-                    )
-                await asyncio.to_thread(archive.write, chunk.data)
-        status = await execution.wait()
-    finally:
-        await execution.close()
-    if status not in _FINE:
-        said = complaint.decode(errors="replace").strip() or f"tar ended with status {status}"
-        raise ImageBuildError(
-            f"the sandbox cannot be kept as an image: {said}", hint="the image needs tar"
-        )
+    async def freeze(
+        self, sandbox: Sandbox, name: str, *, labels: Mapping[str, str], most: int, at: Path
+    ) -> None:
+        """Makes the image ``name``. Raises ``ImageBuildError`` where it exceeds ``most`` bytes."""
+        found = await self._client.call(lambda api: api.inspect_container(sandbox.id))
+        base = str(found["Image"])
+        changed = await self._changed(sandbox, base)
+        with tempfile.TemporaryFile(dir=at) as archive:
+            if changed is not None:
+                await pack_some(sandbox, changed, archive, most)
+                await self._commit(base, name, archive, labels)
+                return
+            await pack(sandbox, archive, most)
+            image = await self._client.call(lambda api: api.inspect_image(base))
+            changes = (*changes_like(image["Config"]), *label_changes(labels))
+            await import_archive(self._client, archive, name, changes)
+
+    async def _changed(self, sandbox: Sandbox, base: str) -> list[bytes] | None:
+        """The paths that are new or another; None where that is not all that has changed."""
+        if base not in self._known:
+            self._known[base] = await self._fresh(base)
+        before, after = self._known[base], await listing(sandbox)
+        if before is None or after is None:
+            return None
+        for path, facts in before.items():
+            there = after.get(path)
+            if there is None and not path.startswith(_PASSING):
+                return None
+            # Of another kind than before.
+            if there is not None and there[:1] != facts[:1]:
+                return None
+        return [path for path, facts in after.items() if before.get(path) != facts]
+
+    async def _commit(
+        self, base: str, name: str, archive: IO[bytes], labels: Mapping[str, str]
+    ) -> None:
+        """By way of a container that is never started: nothing of the image is run."""
+        repository, _, tag = name.partition(":")
+        passing = PASSING_NAME + tag
+        await self._remover.remove(passing)
+        image = await self._client.call(lambda api: api.inspect_image(base))
+        changes = label_changes(labels)
+
+        def commit(api: Any) -> None:
+            archive.seek(0)
+            # Nothing of its own, as all of that would be the image's too.
+            api.create_container(base, command=image["Config"].get("Cmd"), name=passing)
+            api.put_archive(passing, "/", pieces(archive))
+            api.commit(passing, repository=repository, tag=tag, changes=list(changes))
+
+        try:
+            await self._client.call(commit)
+        finally:
+            await self._remover.remove(passing)

@@ -28,7 +28,7 @@ async def import_archive(
     await client.call(work)
 
 
-def changes_like(config: Mapping[str, Any], labels: Mapping[str, str]) -> Iterable[str]:
+def changes_like(config: Mapping[str, Any]) -> Iterable[str]:
     """What makes an imported image have the surroundings of the one that ``config`` is of."""
     for variable in config.get("Env") or ():
         name, _, value = variable.partition("=")
@@ -37,8 +37,10 @@ def changes_like(config: Mapping[str, Any], labels: Mapping[str, str]) -> Iterab
         yield f"WORKDIR {config['WorkingDir']}"
     if config.get("Cmd"):
         yield f"CMD {json.dumps(config['Cmd'])}"
-    for name, value in labels.items():
-        yield f"LABEL {name}={_quoted(value)}"
+
+
+def label_changes(labels: Mapping[str, str]) -> list[str]:
+    return [f"LABEL {name}={_quoted(value)}" for name, value in labels.items()]
 
 
 def _quoted(value: str) -> str:

@@ -20,6 +20,8 @@ _STUCK = 2.5
 #: Label of containers that are removed as soon as they have been looked at, and the age in seconds
 #: at which one was forgotten in a crash.
 PASSING = "evalbox.passing"
+#: What the name of one begins with that must not have that label.
+PASSING_NAME = "evalbox-passing-"
 _FORGOTTEN = 600.0
 #: A container's processes are given this long to go after it: seconds.
 _GRACE = 2.0
@@ -74,7 +76,7 @@ class Remover:
         forgotten = [
             item["Id"]
             for item in listed
-            if PASSING in item["Labels"] and time.time() - item["Created"] > _FORGOTTEN
+            if _is_passing(item) and time.time() - item["Created"] > _FORGOTTEN
         ]
         for container in forgotten:
             await self._remove(container)
@@ -105,6 +107,11 @@ class Remover:
                 return False
             await asyncio.sleep(_PAUSE)
         return True
+
+
+def _is_passing(listed: dict[str, Any]) -> bool:
+    named = any(name.startswith("/" + PASSING_NAME) for name in listed["Names"] or ())
+    return named or PASSING in listed["Labels"]
 
 
 def _serves(pid: int, container: str) -> bool:

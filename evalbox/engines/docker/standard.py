@@ -20,7 +20,6 @@ _SETUP = (
     "rm -f /usr/lib/python3*/EXTERNALLY-MANAGED",
     "ln -sf vim.tiny /usr/bin/vim",
     "mkdir -p /run/sshd",
-    "rm -f /etc/ssh/ssh_host_*",
     "rm -rf /var/cache/apt/archives/*.deb /var/log/*.log /var/log/apt",
     "chmod 700 /root",
 )
