@@ -14,6 +14,7 @@ from evalbox.engines.conformance import (
     executing,
     exits,
     filing,
+    freezing,
     halting,
     inputs,
     isolation,
@@ -68,6 +69,7 @@ CASES = _cases(
     halting,
     accompanying,
     filing,
+    freezing,
 )
 
 
@@ -90,6 +92,7 @@ def builtin_traits(engine_name: str) -> Traits:
             limits_cpu=False,
             adopts=False,
             knows_images=False,
+            keeps_images=False,
         )
     return Traits()
 

@@ -15,6 +15,7 @@ class Traits:
     ``limits_processes``, ``limits_cpu``, ``limits_files``: the limit holds.
     ``adopts``: a later process takes over what an earlier one left running.
     ``knows_images``: an image that does not exist is told from one that does.
+    ``keeps_images``: an image can be made of what a sandbox holds.
     """
 
     runs_programs: bool = True
@@ -25,6 +26,7 @@ class Traits:
     limits_files: bool = True
     adopts: bool = True
     knows_images: bool = True
+    keeps_images: bool = True
 
     def missing(self, needs: frozenset[str]) -> list[str]:
         """Those of ``needs`` that are not claimed."""
