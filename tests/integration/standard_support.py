@@ -142,7 +142,7 @@ def _unpacked(archive: bytes) -> tuple[dict[str, tarfile.TarInfo], dict[str, byt
         for member in opened:
             path = "/" + member.name.lstrip("./")
             kept[path] = member
-            if (file := opened.extractfile(member)) is not None:
+            if member.isreg() and (file := opened.extractfile(member)) is not None:
                 content[path] = file.read()
     return kept, content
 

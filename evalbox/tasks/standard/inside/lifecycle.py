@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .agents import Work, attempt
+from .environ import exposing
 from .family import FULL_INTERNET, Mistake, environment_for
 from .narration import begin, note
 from .plan import Plan
@@ -102,6 +103,8 @@ class Lifecycle:
     def _start(self, setup: dict[str, Any]) -> None:
         with self._phase("start") as seconds:
             self._operate("start", seconds)
+            for pid, name in exposing(self._environment).items():
+                note(f"start left process {pid} with {name}: under gVisor the agent can read it")
             if not setup["keeps_owners"]:
                 give_home_to_agent()
             text = setup["instructions"].encode("utf-8", "replace")

@@ -14,9 +14,11 @@ def main(arguments: list[str]) -> int:
 
             return perform(name)
         case ["run", path, *task] if len(task) <= 1:
+            from .environ import hide_environment
             from .lifecycle import Lifecycle, client_of
             from .plan import read_plan
 
+            hide_environment()
             plan = read_plan(path, *task)
             return Lifecycle(plan, client_of(Path(sys.argv[0]))).run()
         case ["build", plan, archive]:

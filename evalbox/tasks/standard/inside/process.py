@@ -42,12 +42,13 @@ def operate(
 ) -> Any:
     """The result of an operation on the family. Raises ``Broken``."""
     make_state()
+    asked = {**asked, "environment": dict(environment)}
     result = STATE / f"result-{secrets.token_hex(16)}"
     reader, writer = os.pipe()
     process = subprocess.Popen(
         [sys.executable, sys.argv[0], "operation", name],
         stdin=subprocess.PIPE, stdout=writer, stderr=writer, cwd=ROOT,
-        env=base_environment(ROOT, "root") | dict(environment), start_new_session=True,
+        env=base_environment(ROOT, "root"), start_new_session=True,
     )  # fmt: skip
     os.close(writer)
     pump = Pump(reader)

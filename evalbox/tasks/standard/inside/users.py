@@ -106,9 +106,10 @@ def read_submission(path: str, most: int) -> bytes:
         raise
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {(error.strerror or '').lower()}") from None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise ValueError(f"{path} is no regular file")
     with open(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise ValueError(f"{path} is no regular file")
         content = file.read(most + 1)
     if len(content) > most:
         raise ValueError(f"{path} is longer than {most >> 20} MiB")
