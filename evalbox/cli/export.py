@@ -18,9 +18,8 @@ from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_size
 from evalbox.domain.records import EvaluationFilter
 from evalbox.errors import InvalidInput
-from evalbox.export.formats import Format, form_of, render
+from evalbox.export.formats import Format, form_of, render, write
 from evalbox.export.reading import matching, named
-from evalbox.export.saving import save
 from evalbox.requests.values import whole
 from evalbox.service.box import Box
 
@@ -36,10 +35,10 @@ _STANDARD = "-"
     help="[default: as FILE ends, else json]",
 )  # fmt: skip
 @click.option(
-    "--output", "-o", metavar="FILE|-", default=_STANDARD,
-    help="Write here, whole or not at all.  [default: standard output]",
+    "--output", "-o", metavar="FILE|DIR|-", default=_STANDARD,
+    help="Write here, whole or not at all; logs of Inspect into DIR.  [default: standard output]",
 )  # fmt: skip
-@click.option("--no-tail", is_flag=True, help="JUnit without the end of what failures printed.")
+@click.option("--no-tail", is_flag=True, help="JUnit and Inspect without what was printed.")
 @with_session
 async def export_command(
     session: Session,
@@ -50,7 +49,7 @@ async def export_command(
     no_tail: bool,
     **given: Any,
 ) -> None:
-    """Write evaluations as JSON, CSV or JUnit XML."""
+    """Write evaluations as JSON, CSV, JUnit XML or logs of Inspect."""
     query = make_filter(**given, now=time.time())
     most = None if limit is None else whole(limit, field="limit", low=1, high=10_000_000)
     if references and (query != EvaluationFilter() or most is not None):
@@ -58,12 +57,11 @@ async def export_command(
     wanted = Format(form) if form else form_of(output)
     async with session.box() as box:
         counted = _Counted(await _items(box, references, query, most))
-        content = render(box, counted, wanted, output=not no_tail)
         if output == _STANDARD:
-            async for data in content:
+            async for data in render(box, counted, wanted, output=not no_tail):
                 await asyncio.to_thread(session.console.binary, data)
             return
-        size = await save(content, Path(output))
+        size = await write(box, counted, wanted, Path(output), output=not no_tail)
     session.console.note(f"{counted.number} in {output} ({format_size(size)})")
 
 

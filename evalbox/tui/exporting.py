@@ -9,8 +9,7 @@ from pathlib import Path
 
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.quantity import format_size
-from evalbox.export.formats import Format, render
-from evalbox.export.saving import save
+from evalbox.export.formats import Format, write
 from evalbox.tui.saving import ask_where
 from evalbox.tui.screens.choice import Answer, Choice
 from evalbox.tui.screens.page import Page
@@ -22,6 +21,7 @@ _FORMS = [
     Answer("j", "JSON", Format.JSON, "one document each"),
     Answer("c", "CSV", Format.CSV, "for spreadsheets"),
     Answer("u", "JUnit XML", Format.JUNIT, "for CI servers, with the end of what failures printed"),
+    Answer("i", "Inspect", Format.INSPECT, "a directory of logs, for inspect view"),
 ]
 _UNFIT = re.compile(r"[^\w.-]+")
 
@@ -30,8 +30,10 @@ def offer(page: Page, items: Items, what: str, name: str) -> None:
     """``what`` says what is exported; the file's name is made from ``name``."""
 
     def chosen(form: Format) -> None:
-        question = f"Write {what} as {form} to"
-        file = f"{file_name(name)}{form.suffix}"
+        if form is Format.INSPECT:
+            question, file = f"Write {what} as logs into the directory", file_name(name)
+        else:
+            question, file = f"Write {what} as {form} to", f"{file_name(name)}{form.suffix}"
         ask_where(page, question, file, partial(_write, page, items, what, form))
 
     page.ask(Choice(f"Export {what} as", _FORMS), chosen)
@@ -45,5 +47,5 @@ def file_name(name: str) -> str:
 async def _write(
     page: Page, items: Items, what: str, form: Format, place: Path, replace: bool
 ) -> None:
-    size = await save(render(page.context.box, items(), form), place, replace=replace)
+    size = await write(page.context.box, items(), form, place, replace=replace)
     page.tell(f"{what}: {format_size(size)} in {place}")
