@@ -12,15 +12,20 @@ from evalbox.cli.command import Command, with_session
 from evalbox.cli.console import Console
 from evalbox.cli.events import event_line
 from evalbox.cli.options import id_argument, json_option
+from evalbox.cli.reports import report_pairs
 from evalbox.cli.session import Session
 from evalbox.domain.attempt import Attempt
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.inert import inert_line
 from evalbox.domain.moments import local
 from evalbox.domain.quantity import format_duration, format_size
+from evalbox.domain.report import TaskReport
 from evalbox.domain.score import Score, ScoreKind
 from evalbox.domain.state import FINAL
+from evalbox.service.box import Box
+from evalbox.tasks.registry import judge_of
 from evalbox.wire import document
+from evalbox.wire.reports import report as report_document
 
 _LABEL_WIDTH = 12
 
@@ -38,9 +43,13 @@ async def show_command(session: Session, reference: str, as_json: bool) -> None:
         artifacts = list(await box.artifacts(evaluation_id)) if item.attempts else []
         explained = await box.explain(evaluation_id)
         events = [event async for event in box.events(evaluation_id=evaluation_id)]
+        reports = await _reports(box, item, attempts)
     console = session.console
     if as_json:
         result = document.full(item, attempts)
+        for told, of in zip(result["attempts"], attempts, strict=True):
+            found = reports.get(of.number)
+            told["report"] = None if found is None else report_document(found)
         result["kept_artifacts"] = [document.artifact(record) for record in artifacts]
         result["explained"] = explained
         result["events"] = [document.event(event) for event in events]
@@ -48,7 +57,8 @@ async def show_command(session: Session, reference: str, as_json: bool) -> None:
         return
     console.data("\n".join(_lines(console, item, explained)))
     for attempt in attempts:
-        console.data("\n" + "\n".join(_attempt_lines(console, attempt)))
+        report = reports.get(attempt.number)
+        console.data("\n" + "\n".join(_attempt_lines(console, attempt, report)))
     if artifacts:
         console.data("\nartifacts")
         for record in artifacts:
@@ -57,6 +67,16 @@ async def show_command(session: Session, reference: str, as_json: bool) -> None:
     console.data("\nevents")
     for event in events:
         console.data(f"  {event_line(event, short=False)}")
+
+
+async def _reports(
+    box: Box, item: Evaluation, attempts: Sequence[Attempt]
+) -> dict[int, TaskReport]:
+    """By the number of the attempt, of those that have one."""
+    if judge_of(item.spec.kind) is None:
+        return {}
+    found = [(one.number, await box.report(item.id, attempt=one.number)) for one in attempts]
+    return {number: report for number, report in found if report is not None}
 
 
 @click.command("explain", cls=Command)
@@ -190,8 +210,8 @@ def _lines(console: Console, item: Evaluation, explained: str) -> Sequence[str]:
     return [f"{key:<{_LABEL_WIDTH}}  {text}" for key, text in _pairs(console, item, explained)]
 
 
-def _attempt_lines(console: Console, attempt: Attempt) -> Sequence[str]:
-    pairs = _attempt_pairs(console, attempt)
+def _attempt_lines(console: Console, attempt: Attempt, report: TaskReport | None) -> Sequence[str]:
+    pairs = [*_attempt_pairs(console, attempt), *(report_pairs(console, report) if report else ())]
     return [
         f"attempt {attempt.number}",
         *(f"  {key:<{_LABEL_WIDTH}}  {text}" for key, text in pairs),

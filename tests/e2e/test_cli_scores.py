@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from cli_harness import Cli, Ended
+
+from evalbox.config.settings import Settings
+from evalbox.domain.evaluation import EvaluationSpec
+from evalbox.service.local import LocalBox
 
 CONTENT = {
     "score": 0.75,
@@ -103,3 +109,66 @@ def test_the_figures_of_a_batch(cli: Cli) -> None:
     assert batch["pass_interval"] == pytest.approx([0.0945, 0.9055], abs=1e-3)
     assert (batch["scored"], batch["mean_score"], batch["unsettled"]) == (2, 1.5, 1)
     assert batch["finished_at"] >= batch["started_at"]
+
+
+def test_a_person_scores_what_is_left_to_one(cli: Cli) -> None:
+    scored(cli, "null")
+    (item,) = cli("ls", "--score", "manual", "--json").json
+    identifier = item["id"]
+    assert cli("score", identifier, "-1.5", "--by", "ann", "--note", "\x1b[31mno").code == 0
+    shown = cli("show", identifier).text
+    assert "  score         -1.5: ^[[31mno\n" in shown
+    assert "  given by      ann, 20" in shown
+    again = cli("score", "--json", identifier, "0.5", "--by", "bob").json
+    assert again["score"] == {"kind": "number", "value": 0.5, "reason": ""}
+    assert cli("ls", "--score", "manual").text == ""
+    assert cli("ls", "--score", "number,invalid", "--json").json[0]["id"] == identifier
+    for words in (("nan",), ("x",), ("1", "2")):
+        refused = cli("score", identifier, *words, "--by", "ann")
+        assert refused.code == (2 if len(words) > 1 else 65), words
+        assert refused.out == b""
+    assert cli("score", identifier, "1").code == 2
+    assert cli("ls", "--score", "none").code == 65
+
+
+REPORT = {
+    "outcome": "ok",
+    "score": {"kind": "number", "value": 0.5, "raw": "0.5"},
+    "phases": [{"name": "start", "began": 1e9, "ended": 1e9 + 2, "limit": 600, "error": ""}],
+    "agent": {"status": 3, "ran": True},
+    "submission": 7,
+    "intermediate": [
+        {"score": {"kind": "number", "value": number / 100}, "elapsed_seconds": number,
+         "message": {"\x1b[31mseen": "\u202e" + "x" * 500}}
+        for number in range(30)
+    ],
+}  # fmt: skip
+
+
+async def led(cli: Cli) -> str:
+    """The id of a task that a driver has led, in the data directory of ``cli``."""
+    path, told = "/root/.evalbox/report.json", json.dumps(REPORT)
+    spec = EvaluationSpec(name="family/task", command=("artifact", path, told), image="any",
+                          engine="fake", kind="task-standard", artifacts=(path,))  # fmt: skip
+    settings = replace(Settings(), data_dir=cli.data, engine="fake", load_per_core=1000,
+                       memory_percent=100)  # fmt: skip
+    async with await LocalBox.open(settings, work=True) as box:
+        (made,) = await box.submit([spec])
+        async with asyncio.timeout(30):
+            return (await box.wait(made.id)).id
+
+
+def test_a_report_of_a_task_is_told_with_its_attempt(cli: Cli) -> None:
+    identifier = asyncio.run(led(cli))
+    shown = cli("show", identifier).text
+    assert "  phase         start  2.0 s of 10m00s\n" in shown
+    assert "  agent         exit 3\n" in shown
+    assert "  submission    7 B\n" in shown
+    assert "  in between    10 more, which --json lists\n" in shown
+    assert '  in between    0.29  after 29.0 s  {"\\u001b[31mseen": "<U+202E>xxx' in shown
+    (attempt,) = cli("show", "--json", identifier).json["attempts"]
+    assert len(attempt["report"]["intermediate"]) == 30
+    assert attempt["report"]["submission"] == 7
+    cli("run", "--", "true")
+    (attempt,) = cli("show", "--json", cli.evaluations()[0]["id"]).json["attempts"]
+    assert attempt["report"] is None
