@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from evalbox.agents.base import Agent
@@ -19,6 +20,7 @@ _HUMAN = "human"
 _REPLAYS = (".yaml", ".yml")
 #: What looks like a file, and no command, even where there is none.
 _LIKE_FILE = re.compile(r"\S*/|\S*\.(ya?ml|py|js|mjs|cjs|sh)")
+_MOST_NAME = 40
 
 
 def choose(text: str) -> Agent:
@@ -26,6 +28,11 @@ def choose(text: str) -> Agent:
 
     Raises ``InvalidInput`` and ``FileMissing``.
     """
+    agent = _chosen(text)
+    return replace(agent, name=_shown(agent.name))
+
+
+def _chosen(text: str) -> Agent:
     if text == _HUMAN:
         return human()
     if not text.strip():
@@ -42,3 +49,10 @@ def choose(text: str) -> Agent:
     if _LIKE_FILE.fullmatch(text):
         raise FileMissing(f"--agent: {text}: no such file", hint="check the path")
     return command(text)
+
+
+def _shown(name: str) -> str:
+    """As a label can have it, and a column of a table."""
+    plain = "".join(one if one.isprintable() else " " for one in name)
+    words = " ".join(plain.split()) or "agent"
+    return words if len(words) <= _MOST_NAME else f"{words[: _MOST_NAME - 1]}…"

@@ -13,7 +13,6 @@ from evalbox.tasks.base import TaskFile, read_bytes
 MAX_SUBMISSION = 64 * MIB
 
 _PLACE = "/root/.evalbox/given"
-_MOST_NAME = 40
 
 
 def submission(content: bytes, *, name: str = "submission") -> Agent:
@@ -37,9 +36,7 @@ def command(line: str) -> Agent:
     """A line for bash, run by the user ``agent`` in its home."""
     if not line.strip() or "\0" in line or len(line.encode(errors="surrogateescape")) > MAX_WORD:
         raise InvalidInput("--agent: is no command", field="agent")
-    shown = " ".join("".join(one if one.isprintable() else " " for one in line).split())
-    name = shown if len(shown) <= _MOST_NAME else f"{shown[: _MOST_NAME - 1]}…"
-    return Agent(name, {"kind": "command", "argv": ["/bin/bash", "-lc", line]})
+    return Agent(line, {"kind": "command", "argv": ["/bin/bash", "-lc", line]})
 
 
 def human() -> Agent:

@@ -51,6 +51,12 @@ class PreparedFamily:
 
     def __post_init__(self) -> None:
         """Refuses what can be refused already. Raises ``InvalidInput``."""
+        if self.spec.engine == "process":
+            raise InvalidInput(
+                "a family of tasks needs a container, which engine process has not",
+                hint="use --engine gvisor",
+                field="engine",
+            )
         for phase in self.deadlines:
             planning.check_phase(phase)
         for name, value in self.spec.env.items():

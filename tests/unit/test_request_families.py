@@ -265,6 +265,11 @@ def test_what_a_family_decides_is_not_asked_for(family: Path, given: dict[str, A
         asked(family, **given)
 
 
+def test_a_family_needs_a_container(family: Path) -> None:
+    with pytest.raises(InvalidInput, match="needs a container"):
+        asked(family, engine="process")
+
+
 def test_families_alone_have_agents(tmp_path: Path, family: Path) -> None:
     (tmp_path / "x.py").write_text("")
     for given in ({"agent": "a"}, {"submission": ""}, {"task": ("x",)}, {"deadline": ("a=1",)}):

@@ -27,6 +27,7 @@ from evalbox.tui.model.row import row_of
 from evalbox.tui.screens.choice import Answer, Choice
 from evalbox.tui.screens.page import PAGES, Page
 from evalbox.tui.screens.whole import Whole
+from evalbox.tui.text import fit, steady
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.picture import Line, Picture
 from evalbox.tui.wording import count
@@ -69,6 +70,8 @@ class NewEvaluation(Page):
         self.status = Picture(self._status, id="status")
         self._problems: Mapping[str, EvalboxError] | None = None
         self._sending = False
+        #: What the making of an image prints.
+        self._progress = ""
 
     @property
     def draft(self) -> Draft:
@@ -109,9 +112,10 @@ class NewEvaluation(Page):
         """For another thread, while this one is typed on in."""
         return replace(self.draft, values=dict(self.draft.values))
 
-    def _status(self, _width: int) -> Sequence[Line]:
+    def _status(self, width: int) -> Sequence[Line]:
         if self._sending:
-            return [[(" submitting", Tone.BUSY)]]
+            told = f" submitting  {self._progress}" if self._progress else " submitting"
+            return [[(fit(told, width).rstrip(), Tone.BUSY)]]
         if self._problems is None:
             return [[(" looking", Tone.MUTED)]]
         if self._problems:
@@ -148,12 +152,18 @@ class NewEvaluation(Page):
             box = self.context.box
             prepared = await asyncio.to_thread(_prepared, self._copy_of_draft(),
                                                self.context.clock.now())  # fmt: skip
-            items = await box.submit(await prepared.specs(box))
+            items = await box.submit(await prepared.specs(box, self._building))
         finally:
-            self._sending = False
+            self._sending, self._progress = False, ""
             self.status.look()
         self.context.desk.draft = None
         self._show(items)
+
+    def _building(self, text: str) -> None:
+        for told in text.splitlines():
+            if told.strip():
+                self._progress = steady(told)
+        self.status.look()
 
     def _show(self, items: Sequence[Evaluation]) -> None:
         app = self.app

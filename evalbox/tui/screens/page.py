@@ -16,12 +16,16 @@ from textual.widget import Widget
 from evalbox.errors import EvalboxError
 from evalbox.tui.clipboard import copy
 from evalbox.tui.context import Context
+from evalbox.tui.text import fit
 from evalbox.tui.theme import Surface, Tone
 from evalbox.tui.widgets import bars
 from evalbox.tui.widgets.picture import Line, Picture
 
 T = TypeVar("T")
 Work = Callable[[], Awaitable[None]]
+
+#: Cells of an error's message, and of its hint, that are told.
+_MOST_TOLD = 240
 
 #: The screens that have a digit, in their order.
 PAGES = (
@@ -149,8 +153,10 @@ class Page(Screen[None]):
         self.notify(text, markup=False, timeout=4)
 
     def tell_error(self, error: EvalboxError) -> None:
-        text = f"{error.message}\n{error.hint}" if error.hint else error.message
-        self.notify(text, severity="error", markup=False, timeout=10)
+        # What a job printed may be in it, of any length; the rest of it is in a log.
+        told = [fit(one.partition("\n")[0], _MOST_TOLD).rstrip()
+                for one in (error.message, error.hint) if one]  # fmt: skip
+        self.notify("\n".join(told), severity="error", markup=False, timeout=10)
 
     def copy(self, text: str) -> None:
         """Into the clipboard; where it is then is told."""
