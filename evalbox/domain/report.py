@@ -46,7 +46,8 @@ class TaskReport:
 
     ``left_out`` counts intermediate scores beyond those that are kept. ``worked``: somebody or
     something worked on the task; ``status`` is then the exit status, None where it took too long.
-    ``submission`` counts its bytes, None where there was none.
+    ``submission`` counts its bytes, None where there was none. ``agent`` is the way in which it was
+    attempted, ``instructions`` the beginning of what it was told; both are empty where not known.
     """
 
     outcome: Outcome
@@ -58,3 +59,5 @@ class TaskReport:
     worked: bool = False
     status: int | None = None
     submission: int | None = None
+    agent: str = ""
+    instructions: str = ""

@@ -43,7 +43,8 @@ class TaskReportDocument(TypedDict):
 
     ``left_out`` counts intermediate scores beyond those that are kept. ``worked``: somebody or
     something worked on the task, and ``status`` is the exit status, null where that took too long.
-    ``submission`` counts its bytes.
+    ``submission`` counts its bytes. ``agent`` is the way in which it was attempted, and
+    ``instructions`` the beginning of what it was told.
     """
 
     outcome: Outcome
@@ -55,6 +56,8 @@ class TaskReportDocument(TypedDict):
     worked: bool
     status: int | None
     submission: int | None
+    agent: str
+    instructions: str
 
 
 def report(item: TaskReport) -> TaskReportDocument:
@@ -68,6 +71,8 @@ def report(item: TaskReport) -> TaskReportDocument:
         "worked": item.worked,
         "status": item.status,
         "submission": item.submission,
+        "agent": item.agent,
+        "instructions": item.instructions,
     }
 
 
@@ -105,6 +110,9 @@ def report_from(given: TaskReportDocument | None) -> TaskReport | None:
         worked=given["worked"],
         status=given["status"],
         submission=given["submission"],
+        # A box of a release before tells neither.
+        agent=given.get("agent", ""),
+        instructions=given.get("instructions", ""),
     )
 
 

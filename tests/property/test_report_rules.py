@@ -40,7 +40,17 @@ _json = st.recursive(
 _document = st.fixed_dictionaries(
     {"outcome": st.sampled_from(["ok", "timeout", "task_error"]) | _json},
     optional=dict.fromkeys(
-        ("reason", "phases", "score", "intermediate", "agent", "submission", "version"), _json
+        (
+            "reason",
+            "phases",
+            "score",
+            "intermediate",
+            "agent",
+            "submission",
+            "version",
+            "instructions",
+        ),
+        _json,
     ),
 )
 

@@ -26,6 +26,7 @@ _STDERR = 2
 _MOST_INPUT = 16 * KIB
 _STEP = re.compile(r"^\$ (.*)\n?", re.MULTILINE)
 _SCORE = "score"
+_REPLAY = "replay"
 #: Steps of a replay that are told apart; what comes behind them is one.
 _MOST_STEPS = 1000
 
@@ -72,7 +73,7 @@ def asked(material: Material) -> str:
     """What was to be done, in the words that there are for it."""
     spec = material.item.spec
     if judge_of(spec.kind) is not None:
-        return spec.name
+        return (material.report.instructions if material.report else "") or spec.name
     return shlex.join(spec.command)[:_MOST_INPUT]
 
 
@@ -82,7 +83,11 @@ def messages(material: Material, words: Said) -> list[Message]:
     if judge_of(material.item.spec.kind) is None:
         replies = [_assistant(words.of(""), agent)] if words.of("") else []
     else:
-        replies = _steps(words.of(AGENT_PHASE), agent)
+        text = words.of(AGENT_PHASE)
+        if material.report is not None and material.report.agent == _REPLAY:
+            replies = _steps(text, agent)
+        else:
+            replies = [_assistant(text, agent)] if text.strip() else []
         if material.submission is not None:
             replies.append(_assistant(material.submission, agent))
     first = {"role": "user", "content": asked(material), "source": "input"}

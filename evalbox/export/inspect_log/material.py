@@ -87,7 +87,7 @@ async def _output(box: Box, attempt: Attempt, start: int, most: int) -> list[Out
 
 async def _submission(box: Box, evaluation_id: str, attempt: int, size: int) -> str | None:
     data = b""
-    content = box.read_artifact(evaluation_id, SUBMISSION, attempt=attempt)
+    content = box.read_artifact(evaluation_id, SUBMISSION.lstrip("/"), attempt=attempt)
     try:
         async with aclosing(content) as stream:  # type: ignore[type-var]
             async for piece in stream:

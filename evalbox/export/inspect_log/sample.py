@@ -132,6 +132,7 @@ def _metadata(material: Material) -> dict[str, Any]:
         ]
         made |= {
             "intermediate_scores": len(report.intermediate),
+            "agent_kind": report.agent,
             "agent_status": report.status,
             "submission_bytes": report.submission,
         }

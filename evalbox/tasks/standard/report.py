@@ -17,6 +17,8 @@ from evalbox.tasks.judging import MAX_REPORT
 
 #: Intermediate scores and phases that are kept.
 MAX_SCORES, MAX_PHASES = 10_000, 100
+#: Characters of the instructions.
+MAX_INSTRUCTIONS = 32 << 10
 #: Of a message and of details: levels of nesting, entries of one level, characters as JSON.
 _DEPTH, _ENTRIES, _LONGEST = 12, 1000, 16 << 10
 _TOO_LONG = {"left out": "it is too long to be kept"}
@@ -52,6 +54,8 @@ def read_report(content: bytes) -> TaskReport:
         worked=agent.get("ran") is True,
         status=_whole(agent.get("status"), 255),
         submission=_whole(document.get("submission"), 1 << 60),
+        agent=inert_line(_text(agent, "kind", MAX_NAME)),
+        instructions=_text(document, "instructions", MAX_INSTRUCTIONS),
     )
 
 

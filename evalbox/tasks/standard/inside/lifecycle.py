@@ -20,6 +20,8 @@ from .users import AGENT_HOME, give_home_to_agent, prepare, write_for_agent
 
 REPORT = STATE / "report.json"
 _CLIENT = "client.py"
+#: Characters of the instructions that are reported.
+_MOST_INSTRUCTIONS = 32 * 1024
 
 
 class Failed(Exception):
@@ -39,7 +41,7 @@ class Lifecycle:
         self._environment: dict[str, str] = {}
         self._log: ScoreLog | None = None
         self._report: dict[str, Any] = {
-            "version": 1, "outcome": "ok", "reason": "", "phases": [], "score": None,
+            "version": 1, "outcome": "ok", "reason": "", "instructions": "", "phases": [], "score": None,
             "intermediate": [], "agent": None, "submission": None,
         }  # fmt: skip
 
@@ -94,6 +96,7 @@ class Lifecycle:
             prepare()
             self._environment = environment_for(self._operate("required", seconds))
             setup: dict[str, Any] = self._operate("setup", seconds)
+            self._report["instructions"] = setup["instructions"][:_MOST_INSTRUCTIONS]
             if setup["machine"]:
                 raise Mistake("the task needs a virtual machine beside it, which this box has not")
             if (FULL_INTERNET in setup["permissions"]) != self._plan.network:
@@ -118,7 +121,8 @@ class Lifecycle:
             self._look_between()
             with self._phase("agent") as seconds:
                 work = attempt(self._plan.agent, desk, seconds)
-            self._report["agent"] = {"status": work.status, "ran": work.ran}
+            kind = self._plan.agent.get("kind")
+            self._report["agent"] = {"kind": kind, "status": work.status, "ran": work.ran}
             self._report["submission"] = len(work.submission)
             if work.status is None and not self._plan.score_on_limits:
                 raise Failed("timeout", f"the agent took longer than {seconds:g} s")
