@@ -198,6 +198,8 @@ def _with_arguments(keys: Mapping[str, Node], base: Path) -> Options:
     for key in ("arguments", "command"):
         if key in keys:
             words = tuple(item.text() for item in keys[key].items())
+            if key == "command" and not words:
+                raise keys[key].wrong("is empty")
             options = Options({key: words}, {key: keys[key]}).over(options)
     return options
 

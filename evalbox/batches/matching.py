@@ -18,7 +18,7 @@ _SCRIPTS = ScriptFormat()
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A script; a family, with the patterns of its tasks (none: all); or, without a path, a command."""
+    """A script, or a family with patterns of its tasks (none: all); without a path a command."""
 
     path: Path | None
     family: bool = False

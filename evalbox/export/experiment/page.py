@@ -25,13 +25,13 @@ _STYLE = """
 @media (prefers-color-scheme: dark) { :root { --ink: #e6edf3; --faint: #8b949e; --ground: #0d1117;
   --rule: #30363d; --pass: #3fb950; --fail: #f85149; --none: #d29922; --mark: #58a6ff; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--ground);
-  max-width: 60rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: anywhere; }
+  max-width: 64rem; margin: 2rem auto; padding: 0 1rem; overflow-wrap: break-word; }
 h1 { font-size: 1.5rem } h2 { font-size: 1.1rem; margin-top: 2.2rem }
 p.faint, .faint { color: var(--faint); fill: var(--faint) }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; display: block;
   overflow-x: auto; }
 th, td { text-align: left; padding: .25rem .6rem; border-bottom: 1px solid var(--rule) }
-td.number, th.number { text-align: right }
+th { white-space: nowrap }
 td.heat { text-align: center; min-width: 4rem }
 svg { width: 100%; height: auto; font: 12px system-ui, sans-serif }
 svg text { fill: var(--ink) } svg .label { text-anchor: end }
@@ -44,6 +44,10 @@ svg .unsettled { fill: var(--none) }
 .passed { color: var(--pass) } .failed { color: var(--fail) } .unsettled { color: var(--none) }
 @media print { body { max-width: none } }
 """
+_LEGEND = (
+    "<p><span class=passed>■ passed</span> <span class=failed>■ failed</span>"
+    " <span class=unsettled>■ neither</span></p>"
+)
 #: The page may style itself, and nothing else.
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
@@ -62,11 +66,13 @@ def _page(found: Experiment) -> Iterator[str]:
     if found.lines:
         yield "<h2>Pass rate</h2>\n<p class=faint>With its 95 % Wilson interval.</p>\n"
         yield f"{plots.rates(found.lines)}\n"
-    yield f"<h2>Tasks</h2>\n{_tasks(found)}\n"
+    yield "<h2>Tasks</h2>\n<p class=faint>How many passed of those with a verdict"
+    yield " · the score.</p>\n"
+    yield f"{_tasks(found)}\n"
     if found.all.scores:
         yield f"<h2>Scores</h2>\n{plots.histogram(found.all.scores)}\n"
     if drawn := plots.timeline(found.items):
-        yield f"<h2>Timeline</h2>\n{drawn}\n"
+        yield f"<h2>Timeline</h2>\n{_LEGEND}\n{drawn}\n"
     yield from _others(found)
     yield "</body>\n</html>\n"
 

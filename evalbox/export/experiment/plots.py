@@ -65,7 +65,7 @@ def histogram(scores: Sequence[float]) -> str:
         # Halved, as the difference of the largest numbers is none.
         share = (score / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.0
         bins[min(len(bins) - 1, int(share * len(bins)))] += 1
-    top, width, height = max(bins), (_WIDTH - 40) / len(bins), 150
+    top, width, height = max(bins), (_WIDTH - 40) / _BINS, 150
     bars = []
     for number, count in enumerate(bins):
         tall = height * count / top
