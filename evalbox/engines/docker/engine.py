@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,7 +27,7 @@ from evalbox.engines.docker.sandbox import Container, DockerSandbox
 from evalbox.engines.docker.spec import LABEL_ENGINE, LABEL_WORKDIR, Kind, container_options
 from evalbox.engines.docker.wire import Address, Connection, Request
 from evalbox.engines.execution import IDLE
-from evalbox.errors import EngineError, SandboxGone
+from evalbox.errors import Conflict, EngineError, ImageNotFound, SandboxGone
 
 _PREFIX = "evalbox-"
 _MOUNTED = ("HostsPath", "HostnamePath", "ResolvConfPath")
@@ -94,6 +95,9 @@ class DockerEngine:
     async def keep_image(
         self, sandbox: Sandbox, name: str, *, labels: Mapping[str, str], most: int, at: Path
     ) -> Image:
+        with suppress(ImageNotFound, Conflict):
+            # An earlier one would stay, without its name.
+            await self.images.remove(name)
         await self._freezer.freeze(sandbox, name, labels=labels, most=most, at=at)
         return await self.image(name)
 
