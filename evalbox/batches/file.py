@@ -6,12 +6,13 @@ See ``docs/batches.md`` for all that it may say.
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from evalbox.batches.options import OPTIONS, Options, beside, read_options
-from evalbox.domain.experiment import EPOCH
+from evalbox.domain.experiment import EPOCH, THRESHOLD
 from evalbox.domain.text import plain_text
 from evalbox.errors import InvalidInput
 from evalbox.tasks.base import read_bytes
@@ -20,10 +21,10 @@ from evalbox.tasks.strict import MAX_SOURCE, Node, read_yaml
 MAX_EPOCHS, MAX_CONCURRENCY, MAX_VARIANTS = 10_000, 1024, 1000
 #: Labels that are ours.
 TASK, REDUCES = "task", "reduces"
-OWN_LABELS = frozenset({"agent", EPOCH, TASK, REDUCES})
+OWN_LABELS = frozenset({"agent", EPOCH, TASK, REDUCES, THRESHOLD})
 
 _TOP = frozenset({"name", "tasks", "agents", "epochs", "concurrency", "fail_fast", "labels",
-                  "matrix", "reduce"}) | OPTIONS  # fmt: skip
+                  "matrix", "pass_score", "reduce"}) | OPTIONS  # fmt: skip
 _TASK = frozenset({"path", "command", "name", "arguments", "tasks"}) | OPTIONS
 _AGENT = frozenset({"name", "agent", "submission", "arguments", "env", "env_file", "files"})
 _REDUCE = frozenset({"path", "command", "arguments"}) | OPTIONS
@@ -64,7 +65,10 @@ class ReduceEntry:
 
 @dataclass(frozen=True, slots=True)
 class BatchFile:
-    """``variants`` are the combinations of the matrix's variables; one that is empty for none."""
+    """``variants`` are the combinations of the matrix's variables; one that is empty for none.
+
+    ``pass_score`` is the score from which on an evaluation passes.
+    """
 
     path: Path
     name: str
@@ -74,6 +78,7 @@ class BatchFile:
     concurrency: int | None = None
     fail_fast: bool = False
     labels: tuple[str, ...] = ()
+    pass_score: float | None = None
     variants: tuple[Mapping[str, str], ...] = ({},)
     options: Options = field(default_factory=Options)
     reduce: ReduceEntry | None = None
@@ -107,6 +112,7 @@ def parse_batch(source: bytes, path: Path) -> BatchFile:
         concurrency=_concurrency(keys),
         fail_fast="fail_fast" in keys and keys["fail_fast"].flag(),
         labels=_labels(keys["labels"]) if "labels" in keys else (),
+        pass_score=_pass_score(keys),
         variants=_variants(keys["matrix"]) if "matrix" in keys else ({},),
         options=read_options(keys, base),
         reduce=_reduce(keys["reduce"], base) if "reduce" in keys else None,
@@ -115,6 +121,12 @@ def parse_batch(source: bytes, path: Path) -> BatchFile:
 
 def _concurrency(keys: Mapping[str, Node]) -> int | None:
     return keys["concurrency"].whole(low=1, high=MAX_CONCURRENCY) if "concurrency" in keys else None
+
+
+def _pass_score(keys: Mapping[str, Node]) -> float | None:
+    if "pass_score" not in keys:
+        return None
+    return keys["pass_score"].number(low=-sys.float_info.max, high=sys.float_info.max)
 
 
 def _plain(node: Node) -> str:

@@ -14,7 +14,7 @@ from evalbox.batches.file import REDUCES, TASK, AgentEntry, BatchFile, ReduceEnt
 from evalbox.batches.matching import Found, match
 from evalbox.domain.admissible import MAX_AT_ONCE
 from evalbox.domain.evaluation import AGENT, EvaluationSpec
-from evalbox.domain.experiment import EPOCH
+from evalbox.domain.experiment import EPOCH, THRESHOLD
 from evalbox.errors import EvalboxError, InvalidInput
 from evalbox.requests.making import Progress, Workshop
 from evalbox.requests.prepared import Prepared
@@ -162,6 +162,8 @@ def _unit(
     labels = dict(asked.spec.labels)
     if called:
         labels[AGENT] = called
+    if file.pass_score is not None:
+        labels[THRESHOLD] = f"{file.pass_score:g}"
     spec = replace(asked.spec, labels=labels)
     said = tuple(text for text in env if "=" in text)
     return Unit(replace(asked, spec=spec), entry.node, name, called, found.family, said)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from evalbox.domain.comparison import passed
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.records import EvaluationFilter
 from evalbox.domain.state import FINAL, State
@@ -19,6 +18,7 @@ from evalbox.service.box import Box
 from evalbox.service.cancelling import cancel_unfinished
 
 _ENDS = {f"evaluation.{state}": state for state in FINAL}
+_FAILED = frozenset({State.FAILED, State.DEAD})
 #: What nothing can be said of until it has been tried again.
 _AGAIN = frozenset({State.CANCELLED, State.DEAD})
 #: Evaluations that are submitted at once, so that the first start while the last are sent.
@@ -117,7 +117,7 @@ async def follow(
     for item in items:
         if item.state in FINAL:
             tally.ended += 1
-            tally.failed += passed(item) is False
+            tally.failed += item.state in _FAILED
     if fail_fast and tally.failed:
         await cancel_unfinished(box, list(pending))
     told(tally)
@@ -131,7 +131,7 @@ async def follow(
                 continue
             pending.discard(event.evaluation_id)
             tally.ended += 1
-            if state in (State.FAILED, State.DEAD):
+            if state in _FAILED:
                 tally.failed += 1
                 if fail_fast and tally.failed == 1:
                     await cancel_unfinished(box, list(pending))

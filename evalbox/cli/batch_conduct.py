@@ -17,9 +17,8 @@ from evalbox.cli.batch_report import print_report
 from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.run import defaults
 from evalbox.cli.session import Session
-from evalbox.domain.comparison import passed
 from evalbox.domain.evaluation import Evaluation
-from evalbox.domain.experiment import experiment
+from evalbox.domain.experiment import Experiment, experiment
 from evalbox.domain.inert import inert_line
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.quantity import format_duration
@@ -151,7 +150,7 @@ class Conduct:
     async def _report(
         self, ended: Sequence[Evaluation], last: Evaluation | None, tally: Tally
     ) -> int:
-        found = experiment(self._file.name, ended)
+        found = experiment(self._file.name, ended, least=self._file.pass_score)
         if self._wishes.as_json:
             told = None if last is None else document.evaluation(last)
             self._console.json({**experiments.experiment(found), "reduce": told})
@@ -163,22 +162,21 @@ class Conduct:
             f"{tally.total:,} evaluations in {format_duration(time.monotonic() - self._began)};"
             f" more with evalbox batch report {inert_line(self._file.name)}"
         )
-        return self._status(ended, last)
+        return self._status(found, last)
 
     def _reduced(self, item: Evaluation) -> str:
         shown = f"{render.outcome(self._console, item.outcome)}  {item.id}"
         return shown if item.score is None else f"{shown}  score {item.score.value}"
 
-    def _status(self, ended: Sequence[Evaluation], last: Evaluation | None) -> int:
-        if any(item.state is State.DEAD for item in ended):
+    def _status(self, found: Experiment, last: Evaluation | None) -> int:
+        states = {item.state for item in found.items}
+        if State.DEAD in states:
             return status.OUTCOMES[Outcome.INFRA_ERROR]
-        if any(item.state is not State.COMPLETED for item in ended) and self._file.fail_fast:
+        if self._file.fail_fast and states != {State.COMPLETED}:
             return _BELOW
         if last is not None and last.state is not State.COMPLETED:
             return status.of_evaluation(last)
-        verdicts = [verdict for item in ended if (verdict := passed(item)) is not None]
-        rate = sum(verdicts) / len(verdicts) if verdicts else 0.0
-        least = self._wishes.least
+        rate, least = found.all.pass_rate or 0.0, self._wishes.least
         if least is not None and rate < least:
             self._console.note(f"the pass rate {rate:.1%} is below {least:.1%}")
             return _BELOW

@@ -26,7 +26,7 @@ from evalbox.export import junit
 from evalbox.export.experiment import page, spreadsheet
 from evalbox.export.experiment.page import error, number, share
 from evalbox.export.saving import save
-from evalbox.requests.values import whole
+from evalbox.requests import values
 from evalbox.service.box import Box
 from evalbox.wire import experiment as document
 
@@ -61,6 +61,10 @@ _SUFFIXES = {".json": Form.JSON, ".csv": Form.CSV, ".xml": Form.JUNIT, ".html": 
     show_default=True, help="How the scores of one task's epochs become one.",
 )  # fmt: skip
 @click.option("--k", "k", metavar="N", help="Of pass@k and pass^k.  [default: what every task has]")
+@click.option(
+    "--pass-score", metavar="SCORE",
+    help="Those pass that are scored this or more.  [default: what the batch file said]",
+)  # fmt: skip
 @click.option("--no-tail", is_flag=True, help="JUnit without the end of what failures printed.")
 @click.option("--json", "as_json", is_flag=True, help="The same as --format json.")
 @with_session
@@ -72,18 +76,20 @@ async def report_command(
     output: str,
     reducer: str,
     k: str | None,
+    pass_score: str | None,
     no_tail: bool,
     as_json: bool,
 ) -> None:
     """Say what a batch found: by agent, and by task and agent."""
-    most = None if k is None else whole(k, field="k", low=1, high=100_000)
+    most = None if k is None else values.whole(k, field="k", low=1, high=100_000)
+    least = None if pass_score is None else values.number(pass_score, field="pass-score")
     wanted = Form.JSON if as_json else _form(form, output)
     async with session.box() as box:
         batch = await box.batch(name)
         items = await everything(box, EvaluationFilter(batch=name))
         if not items:
             raise InvalidInput(f"batch {name}: has no evaluations to report")
-        found = experiment(name, items, k=most, reducer=Reducer(reducer))
+        found = experiment(name, items, k=most, reducer=Reducer(reducer), least=least)
         if wanted is Form.TABLE and output == _STANDARD:
             print_report(session.console, found, batch)
             return

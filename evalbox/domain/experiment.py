@@ -16,17 +16,26 @@ from evalbox.domain.state import FINAL, State
 from evalbox.domain.statistics import wilson
 
 EPOCH = "epoch"
+#: The label of the score from which on an evaluation passes.
+THRESHOLD = "pass_score"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """Some of the evaluations, in the order in which they were begun."""
+    """Some of the evaluations, in the order in which they were begun.
+
+    Those pass that are scored ``least`` or more; None for what the label of each says, or else
+    whatever ended well.
+    """
 
     items: tuple[Evaluation, ...]
+    least: float | None = None
 
     @cached_property
     def verdicts(self) -> tuple[bool, ...]:
-        return tuple(found for item in self.items if (found := passed(item)) is not None)
+        return tuple(
+            found for item in self.items if (found := verdict(item, self.least)) is not None
+        )
 
     @cached_property
     def scores(self) -> tuple[float, ...]:
@@ -125,15 +134,31 @@ def elapsed(item: Evaluation) -> float | None:
     return max(0.0, item.finished_at - item.started_at)
 
 
+def verdict(item: Evaluation, least: float | None) -> bool | None:
+    """As ``passed`` tells, but that a score below ``least`` is no pass."""
+    found, score = passed(item), number_of(item)
+    if least is None:
+        least = _labelled(item)
+    return found if score is None or least is None else found and score >= least
+
+
 def experiment(
-    name: str, items: Sequence[Evaluation], *, k: int | None = None, reducer: Reducer = Reducer.MEAN
+    name: str,
+    items: Sequence[Evaluation],
+    *,
+    k: int | None = None,
+    reducer: Reducer = Reducer.MEAN,
+    least: float | None = None,
 ) -> Experiment:
-    """``k`` is that of pass@k; None for the smallest number of verdicts that any task has."""
+    """``k`` is that of pass@k; None for the smallest number of verdicts that any task has.
+
+    ``least`` is the score from which on an evaluation passes, as ``Cell`` has it.
+    """
     newest = _newest(items)
     cells: dict[tuple[str, str], list[Evaluation]] = {}
     for item in newest:
         cells.setdefault((item.spec.name, agent_of(item)), []).append(item)
-    found = {key: Cell(tuple(held)) for key, held in sorted(cells.items())}
+    found = {key: Cell(tuple(held), least) for key, held in sorted(cells.items())}
     if k is None:
         k = min((cell.judged for cell in found.values() if cell.judged), default=1)
     agents = tuple(sorted({agent for _, agent in found}))
@@ -172,6 +197,7 @@ def _line(agent: str, cells: Mapping[tuple[str, str], Cell], k: int, reducer: Re
     score, error = _score(cells, reducer)
     return Line(
         items=tuple(sorted((one for cell in cells.values() for one in cell.items), key=_age)),
+        least=next((cell.least for cell in cells.values()), None),
         agent=agent,
         score=score,
         error=error,
@@ -216,6 +242,14 @@ def _of_tasks(
     found = [estimate(k, cell.passed, cell.judged) for cell in cells.values()]
     known = [value for value in found if value is not None]
     return mean(known) if known else None
+
+
+def _labelled(item: Evaluation) -> float | None:
+    try:
+        value = float(item.spec.labels.get(THRESHOLD, "nan"))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _age(item: Evaluation) -> str:

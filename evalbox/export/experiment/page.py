@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from evalbox.domain.evaluation import Evaluation
-from evalbox.domain.experiment import EPOCH, Cell, Experiment, Line, agent_of
+from evalbox.domain.experiment import EPOCH, Cell, Experiment, Line, agent_of, verdict
 from evalbox.domain.moments import local
 from evalbox.domain.quantity import format_duration
 from evalbox.domain.reducers import Reducer
@@ -71,7 +71,7 @@ def _page(found: Experiment) -> Iterator[str]:
     yield f"{_tasks(found)}\n"
     if found.all.scores:
         yield f"<h2>Scores</h2>\n{plots.histogram(found.all.scores)}\n"
-    if drawn := plots.timeline(found.items):
+    if drawn := plots.timeline(found.items, found.all.least):
         yield f"<h2>Timeline</h2>\n{_LEGEND}\n{drawn}\n"
     yield from _others(found)
     yield "</body>\n</html>\n"
@@ -146,23 +146,27 @@ def _heat(cell: Cell | None, reducer: Reducer) -> str:
 
 def _others(found: Experiment) -> Iterator[str]:
     """What did not pass."""
-    items = [item for item in found.items if plots.verdict(item) != "passed"]
+    least = found.all.least
+    items = [item for item in found.items if verdict(item, least) is not True]
     if not items:
         return
     head = ["Evaluation", "Task", "Agent", "Epoch", "Outcome", "Why"]
     yield f"<h2>Not passed</h2>\n<table>{_row(head, cell='th')}"
     for item in items[:_MOST_ROWS]:
-        yield _row(_other(item))
+        yield _row(_other(item, least))
     yield "</table>\n"
     if len(items) > _MOST_ROWS:
         yield f"<p class=faint>and {len(items) - _MOST_ROWS:,} more</p>\n"
 
 
-def _other(item: Evaluation) -> list[str]:
+def _other(item: Evaluation, least: float | None) -> list[str]:
     why = item.error or item.reason
     if item.score is not None and item.score.reason:
         why = item.score.reason
-    outcome = f'<span class="{plots.verdict(item)}">{text(str(item.outcome or item.state))}</span>'
+    shown = text(str(item.outcome or item.state))
+    if item.score is not None and item.score.value is not None:
+        shown += f", {number(item.score.value)}"
+    outcome = f'<span class="{plots.verdict_class(item, least)}">{shown}</span>'
     epoch = item.spec.labels.get(EPOCH, "")
     return [item.short_id, text(item.spec.name), text(agent_of(item)), text(epoch), outcome,
             text(why, 200)]  # fmt: skip

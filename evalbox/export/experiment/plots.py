@@ -11,9 +11,8 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from evalbox.domain.comparison import passed
 from evalbox.domain.evaluation import Evaluation
-from evalbox.domain.experiment import Line
+from evalbox.domain.experiment import Line, verdict
 from evalbox.domain.inert import inert_line
 from evalbox.domain.quantity import format_duration
 
@@ -82,7 +81,7 @@ def histogram(scores: Sequence[float]) -> str:
     return _svg(height + 38, "".join(bars) + ends, "How many scores lie where")
 
 
-def timeline(items: Sequence[Evaluation]) -> str:
+def timeline(items: Sequence[Evaluation], least: float | None) -> str:
     """Each evaluation from its last start to its end, in as few lanes as they need.
 
     The first ``MOST_SHOWN`` of them; empty where none has run.
@@ -110,8 +109,8 @@ def timeline(items: Sequence[Evaluation]) -> str:
         )
         drawn.append(
             f"<g><title>{told}</title>"
-            f'<rect class="{verdict(item)}" x="{x:.1f}" y="{lane * _LANE}" width="{wide:.1f}"'
-            f' height="{_LANE - 2}"/></g>'
+            f'<rect class="{verdict_class(item, least)}" x="{x:.1f}" y="{lane * _LANE}"'
+            f' width="{wide:.1f}" height="{_LANE - 2}"/></g>'
         )
     height = lanes * _LANE
     ends = (
@@ -122,9 +121,9 @@ def timeline(items: Sequence[Evaluation]) -> str:
     return _svg(height + 22, "".join(drawn) + ends, "When each evaluation ran")
 
 
-def verdict(item: Evaluation) -> str:
-    """The class of its colour."""
-    return {True: "passed", False: "failed", None: "unsettled"}[passed(item)]
+def verdict_class(item: Evaluation, least: float | None) -> str:
+    """Of its colour."""
+    return {True: "passed", False: "failed", None: "unsettled"}[verdict(item, least)]
 
 
 def _along(share: float) -> float:
