@@ -52,7 +52,7 @@ def harmless(name: str) -> str:
     Different names stay different.
     """
     plain = _UNFIT.sub("-", name).strip(" .-")[:_LONGEST].rstrip(" .-")
-    if plain == name:
+    if plain and plain == name:
         return name
     mark = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{plain or 'sample'}-{mark}"

@@ -32,13 +32,13 @@ class _Group:
         self.held[place] = max(self.held.get(place, ""), item.id)
 
     def entries(self) -> list[Entry]:
-        """By sample and epoch, which are numbered anew from 1."""
+        """By epoch, which are numbered anew from 1, and sample, as Inspect sorts them."""
         seen: Counter[str] = Counter()
         made = []
         for (sample, _), evaluation in sorted(self.held.items(), key=_order):
             seen[sample] += 1
             made.append(Entry(evaluation, sample, seen[sample]))
-        return made
+        return sorted(made, key=lambda entry: (entry.epoch, entry.sample))
 
 
 def _order(held: tuple[tuple[str, str], str]) -> tuple[str, int, str]:

@@ -41,8 +41,8 @@ class Lifecycle:
         self._environment: dict[str, str] = {}
         self._log: ScoreLog | None = None
         self._report: dict[str, Any] = {
-            "version": 1, "outcome": "ok", "reason": "", "instructions": "", "phases": [], "score": None,
-            "intermediate": [], "agent": None, "submission": None,
+            "version": 1, "outcome": "ok", "reason": "", "instructions": "", "phases": [],
+            "score": None, "intermediate": [], "agent": None, "submission": None,
         }  # fmt: skip
 
     def run(self) -> int:
