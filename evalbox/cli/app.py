@@ -50,7 +50,7 @@ COMMANDS = {
         "queue": ("evalbox.cli.queue", "See, pause, resume or resize the queue."),
         "score": ("evalbox.cli.score", "Say what an evaluation is worth that is left to a person."),
         "rm": ("evalbox.cli.control", "Remove evaluations that have ended, with their files."),
-        "tasks": ("evalbox.cli.tasks", "List what can be run."),
+        "tasks": ("evalbox.cli.tasks", "List what can be run, check it, begin something new."),
         "images": ("evalbox.cli.images", "List, build, load, pull and remove images."),
         "backup": ("evalbox.cli.backup", "Write everything into one file, while it is in use."),
         "restore": ("evalbox.cli.backup", "Bring a backup back into an empty data directory."),

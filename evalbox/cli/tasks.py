@@ -12,6 +12,8 @@ from evalbox.cli import render
 from evalbox.cli.command import Group, with_session
 from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
+from evalbox.cli.tasks_check import tasks_check
+from evalbox.cli.tasks_new import tasks_new
 from evalbox.domain.inert import inert_line
 
 if TYPE_CHECKING:
@@ -20,7 +22,11 @@ if TYPE_CHECKING:
 
 @click.group("tasks", cls=Group, default="ls")
 def tasks_command() -> None:
-    """List what can be run."""
+    """List what can be run; check families of tasks, and begin new ones."""
+
+
+tasks_command.add_command(tasks_check)
+tasks_command.add_command(tasks_new)
 
 
 @tasks_command.command("ls")

@@ -238,7 +238,7 @@ async def test_what_is_no_submission_is_refused(script: str, reason: str, tmp_pa
 async def test_an_agent_that_fails_or_submits_nothing_is_scored(tmp_path: Path) -> None:
     body = "return 7 if submission == '' else 0"
     lived = await live(tmp_path, static(body), agent=agent("echo no >&2; exit 9"))
-    assert lived.report["agent"] == {"status": 9, "ran": True}
+    assert lived.report["agent"] == {"kind": "command", "status": 9, "ran": True}
     assert (lived.score["value"], lived.report["submission"]) == (7, 0)
     assert "there is no submission.txt" in lived.told
 
