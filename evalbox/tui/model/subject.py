@@ -10,9 +10,10 @@ from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.event import Event
 from evalbox.domain.records import ArtifactRecord
+from evalbox.domain.report import TaskReport
 from evalbox.domain.state import FINAL
 from evalbox.service.box import Box
-from evalbox.tui.model.timeline import Track, tracks
+from evalbox.tui.model.timeline import Step, Track, tracks
 
 Samples = Sequence[tuple[float, Usage]]
 
@@ -20,7 +21,8 @@ Samples = Sequence[tuple[float, Usage]]
 class Subject:
     """``attempt`` is the number of the one that is looked at: the newest, unless one is chosen.
 
-    ``samples`` and ``artifacts`` are that attempt's, and are asked for only by who shows them.
+    ``samples``, ``artifacts`` and ``report`` are that attempt's, and are asked for only by who
+    shows them.
     ``version`` grows with everything that is learnt.
     """
 
@@ -34,6 +36,9 @@ class Subject:
         self.explained = ""
         self.samples: Samples = ()
         self.artifacts: Sequence[ArtifactRecord] | None = None
+        self.report: TaskReport | None = None
+        #: Whether the report was asked for: there may be none.
+        self.reported = False
         self.version = 0
         self._chosen: int | None = None
 
@@ -64,15 +69,25 @@ class Subject:
             self._tracks = (len(self.events), found)
         return found
 
+    @property
+    def steps(self) -> Sequence[Step]:
+        """What the attempt that is looked at has come to, where a driver leads it."""
+        return next((one.steps for one in self.tracks if one.number == self.attempt), ())
+
     def choose(self, by: int) -> bool:
         """Looks at an attempt before or after; whether there is one."""
         number = self.attempt + by
         if not any(one.number == number for one in self.attempts):
             return False
         self._chosen = None if number == self.newest else number
-        self.samples, self.artifacts = (), None
+        self._forget()
         self.version += 1
         return True
+
+    def _forget(self) -> None:
+        """What is of another attempt."""
+        self.samples, self.artifacts = (), None
+        self.report, self.reported = None, False
 
     # --- learning ---
 
@@ -92,7 +107,7 @@ class Subject:
             self.box.get(self.id), self.box.attempts(self.id), self.box.explain(self.id)
         )
         if self.newest != newest and self._chosen is None:
-            self.samples, self.artifacts = (), None
+            self._forget()
         self.version += 1
 
     async def renew_samples(self) -> None:
@@ -107,4 +122,11 @@ class Subject:
             artifacts = await self.box.artifacts(self.id, attempt=number)
             if number == self.attempt:
                 self.artifacts = artifacts
+                self.version += 1
+
+    async def renew_report(self) -> None:
+        if number := self.attempt:
+            report = await self.box.report(self.id, attempt=number)
+            if number == self.attempt:
+                self.report, self.reported = report, True
                 self.version += 1

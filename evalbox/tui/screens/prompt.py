@@ -64,7 +64,7 @@ class Prompt(ModalScreen[str]):
 
     def _tell(self, _width: int) -> list[Line]:
         problem = self._check(self.query_one(Input).value.strip())
-        return [[(steady(problem), Tone.WARN)]] if problem else _KEYS
+        return [[(steady(problem), Tone.WARN)]] if problem else KEYS
 
     def _draw(self, _width: int) -> list[Line]:
         lines: list[Line] = [[(steady(self._question), Tone.STRONG)]]
@@ -81,7 +81,7 @@ def whole(least: int, most: int) -> Check:
     return check
 
 
-_KEYS: list[Line] = [
+KEYS: list[Line] = [
     [("enter", Tone.ACCENT), (" do it  ", Tone.MUTED), ("esc", Tone.ACCENT),
      (" leave it", Tone.MUTED)],
 ]  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
@@ -61,6 +62,8 @@ class LogView(ScrollView, can_focus=True):
         self._layout = Layout()
         self._drawn: tuple[int, int, int, bool, str] | None = None
         self._start = 0
+        #: The line that was stepped to last, and where that was.
+        self._stepped: tuple[int, int] | None = None
         self.following = True
         self.wrapping = True
         self.timed = False
@@ -69,7 +72,7 @@ class LogView(ScrollView, can_focus=True):
     def show(self, log: Log, *, following: bool = True) -> None:
         """Shows another log from here on, at its end or its beginning."""
         self._source, self._drawn, self.following = log, None, following
-        self._layout = Layout()
+        self._layout, self._stepped = Layout(), None
         if not following:
             self.scroll_to(y=0, animate=False, immediate=True)
         self.look()
@@ -188,6 +191,28 @@ class LogView(ScrollView, can_focus=True):
         else:
             found = next((one for one in reversed(numbers) if one < here), numbers[-1])
         self._go_to_line(found)
+
+    def step_to(self, numbers: Sequence[int], by: int) -> bool:
+        """Puts the next of the lines ``numbers`` (1), or the one before (-1), at the top.
+
+        Whether there is one. Near its end not every line can be there.
+        """
+        if not self._layout.rows:
+            return False
+        here, _ = self._layout.at(min(self.scroll_offset.y, self._layout.rows - 1))
+        if self._stepped is not None and self._stepped[1] == self.scroll_offset.y:
+            here = self._stepped[0]
+        if by > 0:
+            found = next((number for number in numbers if number > here), None)
+        else:
+            found = next((number for number in reversed(numbers) if number < here), None)
+        if found is None:
+            return False
+        self.look()
+        self._go(self._layout.row_of(found))
+        self.following = False
+        self._stepped = found, self.scroll_offset.y
+        return True
 
     @property
     def _middle(self) -> int:

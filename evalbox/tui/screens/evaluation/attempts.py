@@ -8,7 +8,7 @@ from evalbox.domain.attempt import Attempt
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.tui import wording
 from evalbox.tui.screens.evaluation.pane import PicturePane, told
-from evalbox.tui.screens.evaluation.score import words as score_words
+from evalbox.tui.screens.evaluation.worth import words as score_words
 from evalbox.tui.text import fit
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.picture import Line, Span

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from textual.actions import SkipAction
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
@@ -25,13 +26,19 @@ from evalbox.tui.widgets.reader import Reader
 #: Bytes of an output that has ended which are read back from its end; and that are taken in before
 #: others have their turn, a few milliseconds' worth whatever they are.
 _TAIL, _AT_ONCE = 2 << 20, 8 << 10
+#: What begins the line that begins a phase, on standard error.
+PHASE, _ERRORS = "==> ", 2
 
 
 class LogPane(Pane):
     NAME = "log"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("S", "save", "save", id="log.save", tooltip="Save all that it printed to a file"),
-    ]
+        Binding("right_square_bracket", "phase(1)", "phase", show=False, id="log.phase_after",
+                tooltip="Go to where its next phase begins"),
+        Binding("left_square_bracket", "phase(-1)", "phase before", show=False,
+                id="log.phase_before", tooltip="Go to where the phase before begins"),
+    ]  # fmt: skip
 
     def __init__(self, subject: Subject, context: Context) -> None:
         super().__init__(subject, context)
@@ -85,6 +92,21 @@ class LogPane(Pane):
         if attempt is not None and attempt.truncated:
             words.append("cut at its limit")
         return "  ".join(filter(None, words + self.reader.told()))
+
+    # --- phases ---
+
+    def action_phase(self, by: int) -> None:
+        """Where its task has phases of its own; else the keys are for whoever else has them."""
+        begins = {f"{PHASE}{step.name}" for step in self.subject.steps}
+        if not begins:
+            raise SkipAction
+        numbers = [
+            number
+            for number in self._log.find(PHASE)
+            if (line := self._log.line(number)) and line.stream == _ERRORS and line.text in begins
+        ]
+        if not self.reader.view.step_to(numbers, by):
+            self.page.tell("there is no phase that way")
 
     # --- saving ---
 

@@ -14,7 +14,7 @@ from evalbox.tui.context import Context
 from evalbox.tui.model.row import Row, row_of
 from evalbox.tui.model.subject import Subject
 from evalbox.tui.screens.evaluation.pane import PicturePane, fact, told, wrap
-from evalbox.tui.screens.evaluation.score import words as score_words
+from evalbox.tui.screens.evaluation.worth import words as score_words
 from evalbox.tui.text import fit, steady
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.picture import Line, Span, ends, measure

@@ -11,8 +11,9 @@ from evalbox.domain.quantity import format_duration
 from evalbox.domain.state import State
 from evalbox.tui import wording
 from evalbox.tui.glyphs import Glyphs
-from evalbox.tui.model.timeline import Phase, Track
+from evalbox.tui.model.timeline import Phase, Step, Track
 from evalbox.tui.screens.evaluation.pane import PicturePane, told
+from evalbox.tui.text import fit
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.picture import Line, Span
 from evalbox.tui.wording import STATES
@@ -53,6 +54,11 @@ class _Scale:
             part = self._share + rest * (1 - self._share)
         return max(0, min(self.width, round(part * self.width)))
 
+    def stretch(self, begin: float, seconds: float) -> tuple[int, int]:
+        """Its first cell, and how many: what lasted at all is seen, if only for a cell."""
+        first = min(self.cell(begin), self.width - 1)
+        return first, max(1, self.cell(begin + seconds) - first)
+
 
 class Timeline(PicturePane):
     NAME = "timeline"
@@ -89,28 +95,43 @@ def drawn_track(
     if track.outcome is not None:
         head.append((f"  {track.outcome}", wording.outcome_tone(track.outcome)))
     lines: list[Line] = [head]
-    lines += [_bar(phase, scale, glyphs, now) for phase in track.phases]
+    for place, phase in enumerate(track.phases):
+        lines.append(_bar(phase, scale, glyphs, now))
+        last = place == len(track.phases) - 1
+        lines += [
+            _step(step, phase.state, scale, glyphs, now)
+            for step in track.steps
+            if phase.begin <= step.begin and (last or step.begin < (phase.end or end))
+        ]
     if attempt is not None and attempt.first_output_at is not None:
         lines.append(_mark(attempt.first_output_at, attempt, scale, glyphs))
     return [*lines, *_axis(scale, glyphs)]
 
 
 def _bar(phase: Phase, scale: _Scale, glyphs: Glyphs, now: float) -> Line:
-    """What lasted at all is seen, if only for a cell."""
-    seconds = phase.seconds(now)
-    first = min(scale.cell(phase.begin), scale.width - 1)
-    size = max(1, scale.cell(phase.begin + seconds) - first)
-    glyph, tone = glyphs.phases[phase.state], STATES[phase.state]
+    first, size = scale.stretch(phase.begin, phase.seconds(now))
+    glyph = glyphs.phases[phase.state]
     bar = glyph * size
     if phase.state is State.QUEUED and scale.shortened and size > 2:
         middle = size // 2
         bar = f"{glyph * (middle - 1)}//{glyph * (size - middle - 1)}"
-    gap = scale.width - first - size
+    label = f"   {phase.state!s:<{_LABEL - 3}}"
+    return _placed(label, first, bar, STATES[phase.state], scale, phase.seconds(now))
+
+
+def _step(step: Step, state: State, scale: _Scale, glyphs: Glyphs, now: float) -> Line:
+    """Below the phase that it is a part of."""
+    first, size = scale.stretch(step.begin, step.seconds(now))
+    label = f"    {fit(step.name, _LABEL - 4)}"
+    return _placed(label, first, glyphs.line * size, STATES[state], scale, step.seconds(now))
+
+
+def _placed(label: str, first: int, bar: str, tone: Tone, scale: _Scale, seconds: float) -> Line:
     return [
-        (f"   {phase.state!s:<{_LABEL - 3}}", Tone.MUTED),
+        (label, Tone.MUTED),
         (" " * first, Tone.TEXT),
         (bar, tone),
-        (" " * gap, Tone.TEXT),
+        (" " * (scale.width - first - len(bar)), Tone.TEXT),
         (f" {format_duration(seconds):>{_TIME - 1}}", Tone.TEXT),
     ]
 
