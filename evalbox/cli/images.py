@@ -48,7 +48,7 @@ async def images_ls(session: Session, as_json: bool) -> None:
 @click.option("--force", is_flag=True, help="Build it even where it is there and up to date.")
 @click.option("--mirror", metavar="URL", help="Where Debian's packages come from.")
 @click.option(
-    "--task-standard", is_flag=True, help="Make the one for METR Task Standard families too."
+    "--task-standard", is_flag=True, help="Make the one for METR Task Standard families, upon it."
 )
 @json_option
 @with_session
@@ -58,11 +58,11 @@ async def images_build(
     """Make the base image, from a registry or else from Debian's packages."""
     async with session.box() as box:
         place = {} if mirror is None else {"mirror": mirror}
-        built = [await box.images.build_base(session.console.note, force=force, **place)]
         if task_standard:
-            made = await box.images.build_task_standard(session.console.note, force=force)
-            built.append(made)
-    _show(session, built, as_json=as_json)
+            built = await box.images.build_task_standard(session.console.note, force=force)
+        else:
+            built = await box.images.build_base(session.console.note, force=force, **place)
+    _show(session, [built], as_json=as_json)
 
 
 @images_command.command("builds")
