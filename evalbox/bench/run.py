@@ -11,6 +11,7 @@ from pathlib import Path
 import psutil
 
 from evalbox.bench.api import api
+from evalbox.bench.batch import batch
 from evalbox.bench.idle import idle
 from evalbox.bench.queue import no_ops
 from evalbox.bench.report import Figure
@@ -19,7 +20,7 @@ from evalbox.bench.screen import screen
 from evalbox.config.settings import Settings
 from evalbox.engines.registry import make_engine
 
-PARTS = ("starts", "throughput", "queue", "idle", "api", "screen")
+PARTS = ("starts", "throughput", "queue", "batch", "idle", "api", "screen")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,14 @@ async def run(settings: Settings, plan: Plan, progress: Callable[[str], None]) -
                 directory,
                 depths=(10, 10_000) if plan.quick else (10, 10_000, 100_000),
                 measured=3000 if plan.quick else 10_000,
+                rounds=1 if plan.quick else 3,
+                progress=progress,
+            )
+        if "batch" in plan.parts:
+            figures += await batch(
+                settings,
+                directory,
+                evaluations=1000,
                 rounds=1 if plan.quick else 3,
                 progress=progress,
             )

@@ -10,7 +10,7 @@ from evalbox.cli.command import Command, with_session
 from evalbox.cli.options import json_option
 from evalbox.cli.session import Session
 
-_PARTS = ("starts", "throughput", "queue", "idle", "api", "screen")
+_PARTS = ("starts", "throughput", "queue", "batch", "idle", "api", "screen")
 
 
 @click.command("bench", cls=Command)

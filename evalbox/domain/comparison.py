@@ -109,8 +109,8 @@ def compare(before: Sequence[Evaluation], after: Sequence[Evaluation]) -> Compar
         tuple(pairs),
         _totals(before),
         _totals(after),
-        paired([gain for pair in pairs if (gain := _pass_gain(pair)) is not None]),
-        paired([gain for pair in pairs if (gain := pair.gain) is not None]),
+        paired([(one.key.name, gain) for one in pairs if (gain := _pass_gain(one)) is not None]),
+        paired([(one.key.name, gain) for one in pairs if (gain := one.gain) is not None]),
     )
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from evalbox.domain.reducers import clustered_error, mean
+
 
 def wilson(passed: int, total: int, z: float = 1.96) -> tuple[float, float]:
     """The Wilson score interval of a proportion: between which two rates the true one lies.
@@ -26,20 +28,22 @@ def wilson(passed: int, total: int, z: float = 1.96) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Paired:
-    """The mean of differences of pairs, and its standard error (None of fewer than two)."""
+    """The mean of differences of pairs, and its standard error, clustered by task.
+
+    Of fewer than two tasks there is none.
+    """
 
     pairs: int
     mean: float
     error: float | None
 
 
-def paired(differences: Sequence[float]) -> Paired | None:
-    """Of the second's value less the first's. None where there are no pairs."""
-    number = len(differences)
-    if not number:
+def paired(differences: Sequence[tuple[str, float]]) -> Paired | None:
+    """Of the second's value less the first's, each with its task. None where there are no pairs."""
+    if not differences:
         return None
-    mean = math.fsum(differences) / number
-    if number < 2:
-        return Paired(number, mean, None)
-    variance = math.fsum((one - mean) ** 2 for one in differences) / (number - 1)
-    return Paired(number, mean, math.sqrt(variance / number))
+    clusters: dict[str, list[float]] = {}
+    for task, value in differences:
+        clusters.setdefault(task, []).append(value)
+    middle = mean([value for _, value in differences])
+    return Paired(len(differences), middle, clustered_error(clusters))

@@ -60,15 +60,16 @@ def histogram(scores: Sequence[float]) -> str:
     """How many scores lie where, in bins of equal width."""
     low, high = min(scores), max(scores)
     bins = [0] * (_BINS if high > low else 1)
+    # Halved where the difference of the largest numbers is none.
+    half = 1.0 if math.isfinite(high - low) else 0.5
     for score in scores:
-        # Halved, as the difference of the largest numbers is none.
-        share = (score / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.0
+        share = (score * half - low * half) / (high * half - low * half) if high > low else 0.0
         bins[min(len(bins) - 1, int(share * len(bins)))] += 1
     top, width, height = max(bins), (_WIDTH - 40) / _BINS, 150
     bars = []
     for number, count in enumerate(bins):
         tall = height * count / top
-        start = low + (high / len(bins) - low / len(bins)) * number
+        start = low * (1 - number / len(bins)) + high * (number / len(bins))
         bars.append(
             f"<g><title>from {start:.4g}: {count:,}</title>"
             f'<rect class="bar" x="{20 + number * width:.1f}" y="{height - tall + 12:.1f}"'
