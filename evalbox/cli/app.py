@@ -21,6 +21,7 @@ COMMANDS = {
         "run": ("evalbox.cli.run", "Run a script or a command in a fresh sandbox, and watch it."),
         "submit": ("evalbox.cli.run", "Queue the same without waiting for it."),
         "wait": ("evalbox.cli.wait", "Wait until evaluations have ended."),
+        "task": ("evalbox.cli.task", "Attempt a task yourself: open it, work, score, submit."),
         "cancel": ("evalbox.cli.control", "Stop evaluations, or take them out of the queue."),
         "retry": ("evalbox.cli.control", "Queue evaluations again that have ended."),
         "prioritize": ("evalbox.cli.control", "Put what is queued elsewhere in the line."),
@@ -46,7 +47,7 @@ COMMANDS = {
         "export": ("evalbox.cli.export", "Write evaluations as JSON, CSV or JUnit XML."),
     },
     "Manage": {
-        "batch": ("evalbox.cli.batch", "See and steer groups of evaluations."),
+        "batch": ("evalbox.cli.batch", "Run, see and steer groups of evaluations."),
         "queue": ("evalbox.cli.queue", "See, pause, resume or resize the queue."),
         "score": ("evalbox.cli.score", "Say what an evaluation is worth that is left to a person."),
         "rm": ("evalbox.cli.control", "Remove evaluations that have ended, with their files."),

@@ -30,7 +30,7 @@ from evalbox.service.box import Box
 @click.argument("path", metavar="BATCH.yaml", type=click.Path())
 @click.option("--name", metavar="NAME", help="Another name for the batch than the file's.")
 @click.option("--dry-run", is_flag=True, help="Print what would be run, and run nothing.")
-@click.option("--wait/--no-wait", default=True, help="Follow it to its end.  [default: wait]")
+@click.option("--no-wait", is_flag=True, help="Queue it, and do not follow it to its end.")
 @click.option("--retry-failed", is_flag=True, help="Try again what failed, too.")
 @click.option("--min-pass-rate", metavar="RATE", help="Exit with 1 below this: 0.9, or 90%.")
 @json_option
@@ -41,7 +41,7 @@ async def run_command(
     path: str,
     name: str | None,
     dry_run: bool,
-    wait: bool,
+    no_wait: bool,
     retry_failed: bool,
     min_pass_rate: str | None,
     as_json: bool,
@@ -51,7 +51,7 @@ async def run_command(
     Run again, it goes on: what has a verdict is not run again. Ctrl-C leaves the rest queued.
     """
     least = None if min_pass_rate is None else _rate(min_pass_rate)
-    wishes = Wishes(wait, dry_run, retry_failed, least, as_json)
+    wishes = Wishes(not no_wait, dry_run, retry_failed, least, as_json)
     given = defaults(session.settings)
     file = await asyncio.to_thread(read_batch, Path(path))
     if name is not None:
@@ -63,7 +63,7 @@ async def run_command(
     if dry_run:
         async with session.box() as box:
             return await _rehearse(session, box, file, made, wishes)
-    async with session.box(work=wait) as box:
+    async with session.box(work=not no_wait) as box:
         return await Conduct(session, box, file, made, wishes).to_the_end()
 
 
