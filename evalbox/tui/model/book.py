@@ -20,10 +20,11 @@ _STATES = {f"{_PREFIX}{state}": state for state in State}
 class Book:
     """``rows`` is newest first. ``version`` grows with every change to it or to a row.
 
-    ``complete`` says whether all of the history has been read. ``seq`` is the newest event taken
-    in; ``strangers`` are those whose event came before the rest was known, for who keeps the book
-    to ask for. ``retried``, ``scored``, ``led`` and
-    ``troubled`` count those with more than one attempt, a score, an agent, and troubles.
+    ``shape`` grows when rows come or go, and when one begins or ends to be under way. ``complete``
+    says whether all of the history has been read. ``seq`` is the newest event taken in;
+    ``strangers`` are those whose event came before the rest was known, for who keeps the book to
+    ask for. ``retried``, ``scored``, ``led`` and ``troubled`` count those with more than one
+    attempt, a score, an agent, and troubles.
     """
 
     def __init__(self) -> None:
@@ -38,13 +39,27 @@ class Book:
         self.shape = 0
         self.seq = 0
         self.strangers: set[str] = set()
-        self._by_id: dict[str, Row] = {}
+        self._under_way: dict[str, Row] = {}
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def get(self, evaluation_id: str) -> Row | None:
-        return self._by_id.get(evaluation_id)
+        # A dict of a hundred thousand would cost more memory than this costs time.
+        place = self._place(evaluation_id)
+        row = self.rows[place] if place < len(self.rows) else None
+        return row if row is not None and row.id == evaluation_id else None
+
+    def ordered(self) -> list[Row]:
+        """Those under way, then all others; the newest of them first."""
+        rows = sorted(self._under_way.values(), key=lambda row: row.id, reverse=True)
+        begin = 0
+        for row in tuple(rows):
+            place = self._place(row.id)
+            rows += self.rows[begin:place]
+            begin = place + 1
+        rows += self.rows[begin:]
+        return rows
 
     @property
     def active(self) -> int:
@@ -53,13 +68,15 @@ class Book:
     def learn(self, items: Iterable[Evaluation]) -> None:
         """Takes in what the box knows of evaluations, be they new here or not."""
         for item in items:
-            row = self._by_id.get(item.id)
+            row = self.get(item.id)
             if row is None:
                 self._add(row_of(item))
             elif not row.known or item.updated_at >= row.changed_at:
+                before = row.active
                 self._forget_counts(row)
                 fill(row, item)
                 self._count(row)
+                self.shape += row.active is not before
             self.strangers.discard(item.id)
         self.version += 1
 
@@ -73,14 +90,16 @@ class Book:
         if event.kind == "evaluation.removed":
             self._remove(evaluation_id)
             return
-        row = self._by_id.get(evaluation_id)
+        row = self.get(evaluation_id)
         if row is None:
             row = self._meet(evaluation_id, event)
         elif event.at < row.changed_at:
             return
+        before = row.active
         self._forget_counts(row)
         _apply(row, event)
         self._count(row)
+        self.shape += row.active is not before
 
     def _meet(self, evaluation_id: str, event: Event) -> Row:
         row = Row(
@@ -94,13 +113,12 @@ class Book:
         return row
 
     def _add(self, row: Row) -> None:
-        self._by_id[row.id] = row
         self.rows.insert(self._place(row.id), row)
         self.shape += 1
         self._count(row)
 
     def _remove(self, evaluation_id: str) -> None:
-        row = self._by_id.pop(evaluation_id, None)
+        row = self.get(evaluation_id)
         self.strangers.discard(evaluation_id)
         if row is not None:
             del self.rows[self._place(row.id)]
@@ -111,10 +129,10 @@ class Book:
         """Where it is, or would be, in the list."""
         rows = self.rows
         # The two ends are where nearly all are put.
-        if not rows or evaluation_id > rows[0].id:
+        if not rows or evaluation_id >= rows[0].id:
             return 0
-        if evaluation_id < rows[-1].id:
-            return len(rows)
+        if evaluation_id <= rows[-1].id:
+            return len(rows) - (evaluation_id == rows[-1].id)
         return bisect_left(rows, _descending(evaluation_id), key=lambda row: _descending(row.id))
 
     def _count(self, row: Row) -> None:
@@ -125,10 +143,18 @@ class Book:
 
     def _tally(self, row: Row, by: int) -> None:
         self.states[row.state] += by
+        if row.active:
+            self._attend(row, by)
         self.retried += by * (row.attempts > 1)
         self.scored += by * (row.score is not None)
         self.led += by * bool(row.agent)
         self.troubled += by * (row.troubles > 0)
+
+    def _attend(self, row: Row, by: int) -> None:
+        if by > 0:
+            self._under_way[row.id] = row
+        else:
+            del self._under_way[row.id]
 
 
 class _descending(str):  # noqa: N801 - used as the function that it nearly is

@@ -36,7 +36,7 @@ class View:
     """``always`` narrows it down before the query does, as to what is queued.
 
     ``rows`` is to be read only, and stays as it is until ``renew``: what is on the screen is what
-    a key is pressed for. Without a query and an order it is a mere copy of the book's list.
+    a key is pressed for. Where no order is asked for it is the book's.
     """
 
     def __init__(
@@ -83,9 +83,9 @@ class View:
         """Makes it anew. False where it has been asked for something else meanwhile."""
         wanted = self._wanted()
         began = time.monotonic()
-        rows: list[Row] | None = list(self._book.rows)
+        rows: list[Row] | None = self._book.ordered()
         if not self.whole:
-            work = partial(self._chosen, list(self._book.rows), self.query, self.order)
+            work = partial(self._chosen, self._book.ordered(), self.query, self.order)
             rows = work() if len(self._book) <= FEW else await asyncio.to_thread(work)
         if rows is None or (self.query, self.order) != wanted[1:]:
             return False
