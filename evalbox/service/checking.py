@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from evalbox.domain.building import ImageBuild
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.limits import Limits
 from evalbox.domain.outcome import Outcome
@@ -16,13 +15,9 @@ from evalbox.requests.making import Progress
 from evalbox.service.box import Box
 from evalbox.service.cancelling import cancel_unfinished
 
-#: Seconds that the tests may take, and the getting of what runs them.
+#: Seconds that the tests may take.
 _TESTING = 600.0
 _PYTEST = ("python3", "-m", "pytest", "-q", "--color=no", "-p", "no:cacheprovider")
-_INSTALL = (
-    "python3", "-m", "pip", "install", "--quiet", "--root-user-action=ignore",
-    "--disable-pip-version-check", "pytest",
-)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +47,14 @@ async def check_family(
         for how, prepared in attempts.items():
             specs[how] = await prepared.specs(box, progress)
     except (ImageBuildError, InvalidInput, TaskError) as error:
-        yield Finding("image", "build", False, error.message)
+        yield Finding("image", "build", False, error.message.partition("\n")[0])
         return
     yield Finding("image", "build", True)
     prepared = next(iter(attempts.values()))
     first = next(iter(specs.values()))[0]
     jobs = [(how, spec) for how, some in specs.items() for spec in some]
-    try:
-        if first.build is not None and (tests := _tests(prepared)):
-            spec = await _test_spec(box, prepared, first, first.build, tests, progress)
-            jobs.append(("pytest", spec))
-    except ImageBuildError as error:
-        yield Finding("tests", "pytest", False, error.message)
+    if tests := _tests(prepared):
+        jobs.append(("pytest", _test_spec(first, prepared.family.name, tests)))
     ids: list[str] = []
     try:
         ids += [item.id for item in await box.submit([spec for _, spec in jobs])]
@@ -90,27 +81,13 @@ def _is_test(name: str) -> bool:
     return name.endswith("_test.py") or (name.startswith("test_") and name.endswith(".py"))
 
 
-async def _test_spec(
-    box: Box,
-    prepared: PreparedFamily,
-    spec: EvaluationSpec,
-    build: ImageBuild,
-    tests: Sequence[str],
-    progress: Progress,
-) -> EvaluationSpec:
-    """The tests, run by root where the family is, in its image with pytest."""
-    built = await box.images.prepare(
-        build, progress, base=spec.image, engine=spec.engine, env=prepared.secrets
-    )
-    pytest = ImageBuild(files=(), command=_INSTALL, timeout=_TESTING)
-    await box.images.prepare(pytest, progress, base=built.image, engine=spec.engine)
+def _test_spec(spec: EvaluationSpec, family: str, tests: Sequence[str]) -> EvaluationSpec:
+    """The tests, run by root where the family is, in its image."""
     return replace(
         spec,
-        name=f"{prepared.family.name}/tests",
+        name=f"{family}/tests",
         kind="script",
         command=(*_PYTEST, *tests),
-        image=built.image,
-        build=pytest,
         inputs=(),
         artifacts=(),
         limits=Limits(timeout=_TESTING),

@@ -2,7 +2,7 @@
 
 Those were written for ``python:3.11`` on bookworm and its tools, with some more that the standard
 promises. A family's ``install`` may call pip and apt as it is used to: nothing may keep pip from
-installing for everybody, and the lists of packages stay.
+installing for everybody, and the lists of packages stay. ``pytest`` is there for families' tests.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from __future__ import annotations
 from evalbox.engines.docker import recipe
 
 #: Goes up with every change of what follows.
-VERSION = "1"
+VERSION = "2"
 PACKAGES = (
     "build-essential", "curl", "git", "gnupg", "iproute2", "iptables", "iputils-ping", "less",
-    "openssh-server", "python-is-python3", "python3-dev", "python3-pip", "python3-venv", "unzip",
-    "vim-tiny", "wget", "xz-utils",
+    "openssh-server", "python-is-python3", "python3-dev", "python3-pip", "python3-pytest",
+    "python3-venv", "unzip", "vim-tiny", "wget", "xz-utils",
 )  # fmt: skip
 _SETUP = (
     "rm -f /usr/lib/python3*/EXTERNALLY-MANAGED",
