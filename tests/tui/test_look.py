@@ -109,7 +109,8 @@ async def test_every_screen_uses_only_colours_of_the_256(box: LocalBox, scheme: 
     )  # fmt: skip
     await in_state(box, one, State.COMPLETED)
     async with control(box, theme=scheme) as (app, pilot):
-        keys = "slash a escape space x escape question_mark escape ctrl+p escape 2 3 1 enter 1 3 4 5 6 7 8 9"
+        keys = "slash a escape space x escape question_mark escape ctrl+p escape 2 3 1 enter "
+        keys += "1 3 4 5 6 7 8 9"
         for key in keys.split():
             await pilot.press(key)
             await pilot.pause()
