@@ -92,6 +92,8 @@ def test_export_and_compare(place: Place) -> None:
     assert cli("export", "-o", "out.xml").code == 0
     assert b"oops" in (cli.work / "out.xml").read_bytes()
     assert len(cli("export", "--format", "csv", "--batch", "b").text.splitlines()) == 2
+    assert cli("export", "--format", "inspect", "-o", "logs").code == 0
+    assert len(list((cli.work / "logs").glob("*.eval"))) == 2
     assert cli("compare", "a", "b", "--check", "--json").code == 1
     ids = [item["short_id"] for item in cli.evaluations()]
     assert "exit status" in cli("compare", *ids).text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 from cli_harness import PROGRAM, Cli
+from inspect_ai.log import read_eval_log
 
 
 @pytest.fixture
@@ -48,6 +50,40 @@ def test_export_into_a_file(cli: Cli) -> None:
     assert [path.name for path in cli.work.iterdir()] == ["report.xml"]
     assert cli("export", "-o", "report.xml/beneath").code == 73
     assert cli("export", "--format", "yaml").code == 2
+
+
+def test_export_as_logs_of_inspect(cli: Cli) -> None:
+    for agent in ("ann", "bob"):
+        cli(
+            "run",
+            "--batch",
+            "b",
+            "--name",
+            "../t",
+            "--label",
+            f"agent={agent}",
+            "--",
+            "echo",
+            agent,
+        )
+    ended = cli("export", "--format", "inspect", "-o", "logs")
+    assert (ended.code, ended.out) == (0, b"")
+    assert ended.said.startswith("2 in logs (")
+    assert len(list((cli.work / "logs").iterdir())) == 2
+    several = cli("export", "--format", "inspect", "-o", "one.eval")
+    assert several.code == 65
+    assert "these are 2 logs" in several.said
+    for name in ("one.eval", "one.json"):
+        words = ("export", "--label", "agent=ann", "--format", "inspect", "-o", name)
+        assert cli(*words).code == 0
+        log = read_eval_log(str(cli.work / name))
+        assert (log.eval.solver, log.samples[0].messages[-1].text) == ("ann", "ann\n")
+    # As the name ends; and onto standard output.
+    assert cli("export", "--label", "agent=bob", "-o", "one.eval", "--no-tail").code == 0
+    log = read_eval_log(str(cli.work / "one.eval"))
+    assert (log.eval.solver, len(log.samples[0].messages)) == ("bob", 1)
+    shown = cli("export", "--label", "agent=ann", "--format", "inspect").out
+    assert read_eval_log(io.BytesIO(shown), format="eval").eval.solver == "ann"
 
 
 def test_nobody_reads_what_is_exported(cli: Cli) -> None:

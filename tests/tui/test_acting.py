@@ -142,6 +142,13 @@ async def test_what_is_shown_is_exported(
         await press(pilot, "space", "X", "u", "enter")
         await until((tmp_path / "keep-2.xml").exists)
 
+        # Logs of Inspect are as many as they are, so they go into a directory.
+        await press(pilot, "X", "i")
+        assert app.screen.query_one(Input).value == str(tmp_path / "keep-2")
+        await press(pilot, "enter")
+        await until(lambda: len(list((tmp_path / "keep-2").glob("*.eval"))) == 1)
+        await shows(app, "1 evaluation:")
+
 
 async def test_a_file_that_cannot_be_written_is_told(box: LocalBox, tmp_path: Path) -> None:
     (one,) = await submit(box, spec(HOSTILE))
