@@ -6,7 +6,7 @@ import asyncio
 import subprocess
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,28 @@ async def test_adopted_after_its_launch_it_runs_once(
         await adopted.destroy()
     assert ran.out == b"1\nchanged\n"
     assert ran.err == b"err\n"
+    assert ran.exit.code == 5
+
+
+@both
+async def test_what_was_kept_for_one_who_crashed_is_kept_for_the_next(kind: str) -> None:
+    launch = Launch(("/bin/sh", "-c", "echo it >data; exit 5"), artifacts=("data",))
+    async with crashed(kind) as before, bench(kind) as after:
+        sandbox = await before.create(after.profile(), labels={LABEL_BOX: after.box})
+        await sandbox.prepare(launch)
+        await sandbox.launch(launch)
+        async with aclosing(sandbox.artifacts()) as tar:
+            async for _ in tar:
+                break
+        await before.close()
+        adopted = await after.engine.adopt(sandbox.id)
+        await adopted.prepare(launch)
+        await adopted.launch(launch)
+        async with asyncio.timeout(20):
+            kept = asyncio.create_task(collect(adopted))
+            ran = await finished(adopted)
+            assert b"it\n" in await kept
+        await adopted.destroy()
     assert ran.exit.code == 5
 
 

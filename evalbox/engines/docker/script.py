@@ -52,7 +52,7 @@ _TABLE = [_ESCAPES.get(byte, bytes([byte])) for byte in range(256)]
 #: tar's own complaints are of no use: what it cannot read is left out.
 READER = f"""
 until [ -p {_DONE} ]; do sleep 0.05 || sleep 1; done
-read -r _ <{_DONE}
+: <{_DONE}
 nonce=$1 wanted=$2
 cd "$3" && shift 3 || set --
 for path; do
@@ -190,7 +190,9 @@ def _become(launch: Launch, stdin: bool) -> bytes:
 
 
 def _kept(launch: Launch, stdin: bool) -> list[bytes]:
-    """The command as a child, whose end opens the door to the reader of artifacts.
+    """The command as a child, whose end opens the door to the readers of artifacts.
+
+    It stays open: a reader whose listener crashed may have gone through it, and then comes another.
 
     The shell's own remarks, such as "Killed", are not the command's to print.
     """
@@ -198,7 +200,7 @@ def _kept(launch: Launch, stdin: bool) -> list[bytes]:
         b"exec 3>&2 2>/dev/null",
         b"( %s 2>&3 3>&- )" % _become(launch, stdin),
         b"_evalbox=$?",
-        f": >{_DONE}".encode(),
+        f"exec 5<>{_DONE}".encode(),
         f"read -r _ <{_RELEASE}".encode(),
         b'exit "$_evalbox"',
     ]
