@@ -185,7 +185,7 @@ async def test_a_script_is_its_command_and_what_it_printed(box: LocalBox, tmp_pa
 
 
 async def test_a_replay_is_a_conversation(box: LocalBox, tmp_path: Path) -> None:
-    said = ("$ ls", "a", "$ score", "0.125", "$ cat b", "$$ no step")
+    said = ("\n$ ls", "a", "\n$ score", "0.125", "\n$ cat b", "$$ no step", "\n$ true")
     await submitted(box, family("small", report(), *said, labels={"agent": "ann"}))
     (log,) = await exported(box, tmp_path / "logs")
     (sample,) = log.samples
@@ -196,11 +196,13 @@ async def test_a_replay_is_a_conversation(box: LocalBox, tmp_path: Path) -> None
         ("assistant", ""), ("tool", "a\n"),
         ("assistant", ""), ("tool", "0.125\n"),
         ("assistant", ""), ("tool", "$$ no step\n"),
+        ("assistant", ""), ("tool", ""),
         ("assistant", "forty-two"),
     ]  # fmt: skip
     calls = [one.tool_calls[0] for one in sample.messages if getattr(one, "tool_calls", None)]
     assert [(call.function, call.arguments) for call in calls] == [
         ("bash", {"cmd": "ls"}), ("score", {}), ("bash", {"cmd": "cat b"}),
+        ("bash", {"cmd": "true"}),
     ]  # fmt: skip
     results = [one.tool_call_id for one in sample.messages if one.role == "tool"]
     assert results == [call.id for call in calls]
@@ -209,6 +211,44 @@ async def test_a_replay_is_a_conversation(box: LocalBox, tmp_path: Path) -> None
     assert (score.value, score.answer) == (0.25, "forty-two")
     assert score.metadata == {"kind": "number", "raw": "0.25"}
     assert [one["name"] for one in sample.metadata["phases"]] == list(PHASES)
+
+
+async def test_a_step_that_is_told_before_its_phase_is_of_it(box: LocalBox, tmp_path: Path) -> None:
+    words = [
+        "error",
+        "==> start",
+        ";",
+        "echo",
+        "started",
+        ";",
+        "echo",
+        "\n$ ls",
+        ";",
+        "error",
+        "==> agent",
+        ";",
+        "echo",
+        "a",
+        ";",
+        "error",
+        "==> score",
+        ";",
+        "echo",
+        "b",
+        ";",
+        "artifact",
+        REPORT,
+        json.dumps(report(submission=None)),
+        ";",
+        "echo",
+        "small",
+    ]
+    await submitted(box, bare(*words, name="x", kind="task-standard", artifacts=(REPORT,)))
+    (log,) = await exported(box, tmp_path / "logs")
+    (sample,) = log.samples
+    assert [one.text for one in sample.messages] == ["Add all of it.", "", "a\n"]
+    said = {one.span_id: one.data for one in sample.events if one.event == "info"}
+    assert said == {"1-start": "started\n", "3-score": "b\nsmall\n"}
 
 
 async def test_phases_and_scores_between_are_events(box: LocalBox, tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ AGENT_PHASE = "agent"
 _STDERR = 2
 #: Characters of a command that is shown as what was asked for.
 _MOST_INPUT = 16 * KIB
-_STEP = re.compile(r"^\$ (.*)\n?", re.MULTILINE)
+_STEP = re.compile(r"(?:\A|\n)\$ (.*)(?:\n|\Z)")
 _SCORE = "score"
 _REPLAY = "replay"
 #: Steps of a replay that are told apart; what comes behind them is one.
@@ -59,7 +59,29 @@ def said(material: Material) -> Said:
                 phases[-1][1].extend(one + b"\n")
     phases[-1][1].extend(line)
     told = [(name, data.decode(errors="replace")) for name, data in phases]
+    if _is_replay(material):
+        told = _begun_earlier(told)
     return Said(tuple((name, text) for name, text in told if text or name))
+
+
+def _is_replay(material: Material) -> bool:
+    return material.report is not None and material.report.agent == _REPLAY
+
+
+def _begun_earlier(told: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """The word that the agent's phase begins comes on another stream than what is printed in it,
+    and may come behind the first step.
+    """
+    names = [name for name, _ in told]
+    if AGENT_PHASE not in names[1:]:
+        return told
+    place = names.index(AGENT_PHASE)
+    (name, text), rest = told[place - 1], told[place][1]
+    first = _STEP.search(text)
+    if first is None:
+        return told
+    moved = [(name, text[: first.start()]), (AGENT_PHASE, text[first.start() :] + rest)]
+    return [*told[: place - 1], *moved, *told[place + 1 :]]
 
 
 def _stream(material: Material) -> Iterator[tuple[int, bytes]]:
@@ -84,7 +106,7 @@ def messages(material: Material, words: Said) -> list[Message]:
         replies = [_assistant(words.of(""), agent)] if words.of("") else []
     else:
         text = words.of(AGENT_PHASE)
-        if material.report is not None and material.report.agent == _REPLAY:
+        if _is_replay(material):
             replies = _steps(text, agent)
         else:
             replies = [_assistant(text, agent)] if text.strip() else []

@@ -76,7 +76,8 @@ def _replay(agent: dict[str, Any], desk: Desk, end: float) -> int | None:
             write_for_agent(SUBMISSION, step["submit"].encode("utf-8", "surrogateescape"))
             return 0
         words = [str(CLIENT)] if "score" in step else ["/bin/bash", "-lc", step["run"]]
-        write_all(1, f"$ {step.get('run', 'score')}\n".encode("utf-8", "replace"))
+        # In a line of its own, whatever was printed before.
+        write_all(1, f"\n$ {step.get('run', 'score')}\n".encode("utf-8", "replace"))
         left = end - time.monotonic()
         status = run_as_agent(words, seconds=left, environment=_variables(agent))
         if status is None:
