@@ -36,7 +36,7 @@ _HOW = """{name} is open, and what is to be done stands in {home}/instructions.t
   evalbox task submit {id}    be done: with submission.txt, or with --submission TEXT|@FILE"""
 
 
-@click.group("task", cls=Group)
+@click.group("task", cls=Group, default="start")
 def task_command() -> None:
     """Attempt a task yourself."""
 

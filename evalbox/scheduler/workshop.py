@@ -82,7 +82,8 @@ class Workshop:
             self._base.id, ROOT, "/", Network.INTERNET, LIMITS, tuple(sorted(CAPABILITIES))
         )
         labels = {LABEL_BOX: self._store.box_id, LABEL_BUILD: self.key}
-        name = f"build-{self.key[:16]}"
+        # Other boxes of the same engine may build the same.
+        name = f"build-{self._store.box_id}-{self.key[:16]}"
         await self.log.note(f"building {built_name(self.key)} upon {self._base.names[0]}")
         async with asyncio.timeout(_STARTING), self.gate.creation():
             sandbox = await self.gate.engine.create(profile, labels=labels, name=name)

@@ -59,7 +59,11 @@ class Cli:
             self.env["EVALBOX_ENGINE"] = engine
 
     def __call__(
-        self, *arguments: str | Path, stdin: bytes = b"", env: Mapping[str, str] | None = None
+        self,
+        *arguments: str | Path,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        patience: float = PATIENCE,
     ) -> Ended:
         """Runs one command to its end."""
         done = subprocess.run(
@@ -68,7 +72,7 @@ class Cli:
             capture_output=True,
             cwd=self.work,
             env=self.env | dict(env or {}),
-            timeout=PATIENCE,
+            timeout=patience,
             check=False,
         )
         ended = Ended(done.returncode, done.stdout, done.stderr)
