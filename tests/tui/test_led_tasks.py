@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -113,19 +114,19 @@ async def test_the_log_goes_from_phase_to_phase(box: LocalBox, size: tuple[int, 
         view = pane.reader.view
         await until(lambda: view._layout.rows == 61 * 5)
 
-        def top() -> str:
+        def at(name: str) -> bool:
             line = pane._log.line(view.scroll_offset.y + 1)
-            return line.text if line and line.stream == 2 else ""
+            return line is not None and (line.stream, line.text) == (2, f"==> {name}")
 
         await press(pilot, "g")
         for name in PHASES[1:]:
             await press(pilot, "right_square_bracket")
-            await until(lambda name=name: top() == f"==> {name}")
+            await until(partial(at, name))
         await press(pilot, "right_square_bracket")
         await shows(app, "there is no phase that way")
         for name in reversed(PHASES[:-1]):
             await press(pilot, "left_square_bracket")
-            await until(lambda name=name: top() == f"==> {name}")
+            await until(partial(at, name))
         assert not view.following
 
 
