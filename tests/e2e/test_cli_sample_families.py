@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli_harness import SAMPLES, Cli
+from cli_harness import SAMPLES, Cli, finish
 
 pytestmark = [pytest.mark.gvisor, pytest.mark.timeout(300)]
 
@@ -19,6 +19,7 @@ FAMILIES = SAMPLES / "families"
 def cli(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cli]:
     """One box for all: each image is built once."""
     cli = Cli(tmp_path_factory.mktemp("families"))
+    assert cli("images", "build", "--task-standard", patience=280).code == 0
     yield cli
     cli("images", "prune", "--yes", "--unused", "0s")
 
@@ -82,7 +83,8 @@ def test_a_sample_family_gives_the_score_it_is_to(
     secrets = tmp_path / "secrets.env"
     secrets.write_text("VAULT_WORD=sesame-from-the-file\n")
     ended = cli(
-        "run", FAMILIES / expected.family, *expected.options, "--secrets", secrets, "--json"
+        *("run", FAMILIES / expected.family, *expected.options, "--secrets", secrets, "--json"),
+        patience=120,
     )
     found = ended.json
     told = found if isinstance(found, list) else [found]
@@ -99,6 +101,72 @@ def verdict(told: dict[str, Any]) -> Any:
     if score is None:
         return told["outcome"]
     return score["value"] if score["kind"] == "number" else score["kind"]
+
+
+WORK = "cat instructions.txt; id -un; echo 30 >guess.txt; score"
+
+
+def test_a_person_attempts_a_task(cli: Cli) -> None:
+    started = cli.start("task", "start", FAMILIES / "guess/shown")
+    assert started.stdout is not None
+    reference = started.stdout.readline().decode().strip()
+    worked = cli("task", "shell", reference, stdin=WORK.encode())
+    assert "Write a whole number from 1 to 100" in worked.text
+    assert "counts.agent\n" in worked.text
+    assert '"score": 0.93' in worked.text
+    assert cli("task", "score", reference).text.splitlines()[1] == "guess: 30"
+    assert cli("task", "score", reference, "--json").json["message"] == {"guess": 30}
+    done = cli("task", "submit", reference, "--submission", "mine\n", "--json")
+    assert (done.code, done.json["score"]["value"]) == (0, 0.93)
+    ended = finish(started)
+    assert ended.code == 0
+    assert f"evalbox task submit {done.json['short_id']}" in ended.said
+    kept = cli("artifacts", reference, "--get", "home/agent/submission.txt", "-o", "-")
+    assert kept.out == b"mine\n"
+    assert cli("task", "score", reference).code != 0
+
+
+def test_a_person_names_one_task(cli: Cli) -> None:
+    ended = cli("task", "start", FAMILIES / "guess")
+    assert ended.code == 65
+    assert "guess/shown, guess/hidden" in ended.said
+
+
+def test_a_new_family_runs_as_it_is_and_is_checked(cli: Cli) -> None:
+    assert cli("tasks", "new", "reversal").text.splitlines()[0] == "reversal/reversal.py"
+    checked = cli("tasks", "check", "reversal", "--agent", "reversal/solve.yaml", "--json")
+    assert checked.code == 0, checked
+    found = {(one["what"], one["how"]): one for one in checked.json}
+    assert all(one["well"] for one in found.values())
+    assert found["word", "empty submission"]["score"]["value"] == 0
+    assert found["sentence", "given submission"]["score"]["value"] == 1
+    assert ("tests", "pytest") in found
+    again = cli("tasks", "new", "reversal")
+    assert again.code == 65
+    assert "is there already" in again.said
+
+
+def test_what_is_broken_in_a_family_is_found(cli: Cli) -> None:
+    cli("tasks", "new", "broken")
+    source = cli.work / "broken/broken.py"
+    source.write_text(source.read_text().replace("return 1.0 if", "return 'x' if"))
+    checked = cli("tasks", "check", "broken", "--submission", "desserts")
+    assert checked.code == 1
+    lines = {tuple(line.split()[:2]): line for line in checked.text.splitlines()}
+    assert "broken" in lines["tests", "pytest"]
+    assert "the score is of type str" in lines["word", "given"]
+    assert " ok " in lines["word", "empty"]
+    source.write_text("class TaskFamily(:")
+    checked = cli("tasks", "check", "broken")
+    assert checked.code == 1
+    assert "SyntaxError" in checked.text
+
+
+@pytest.mark.parametrize("name", ["json", "Capital", "a-b", "1st"])
+def test_a_name_that_is_none_for_a_family(cli: Cli, name: str) -> None:
+    ended = cli("tasks", "new", name)
+    assert ended.code == 65
+    assert not (cli.work / name).exists()
 
 
 def test_the_manifest_of_a_sample_makes_its_limits(cli: Cli) -> None:
