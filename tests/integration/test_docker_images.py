@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from docker_support import BASE, bench, finished
 
+from evalbox.domain.image import TASK_STANDARD
 from evalbox.engines.base import LABEL_BOX, Launch, Profile
 from evalbox.engines.docker import DockerEngine, recipe
 from evalbox.engines.docker.build import Builder
@@ -49,6 +50,31 @@ async def test_the_base_image_is_not_built_twice(engine: DockerEngine) -> None:
     image = await engine.images.build_base(said.append)
     assert image == await engine.image(BASE)
     assert said == []
+
+
+@pytest.mark.timeout(600)
+async def test_the_image_for_families_has_what_they_expect(engine: DockerEngine) -> None:
+    image = await engine.provide(TASK_STANDARD, print)
+    assert TASK_STANDARD in image.names
+    script = (
+        "for p in python pip gcc git curl ip iptables ping sshd vim ps unzip; do "
+        "command -v $p >/dev/null || /usr/sbin/$p -V 2>/dev/null || echo no $p; done;"
+        "python -m venv --without-pip /tmp/v;"
+        "pip install --dry-run /nowhere 2>&1 | grep -c managed;"
+        "stat -c %a /root; ls /var/lib/apt/lists | grep -c Packages; python -V"
+    )
+    profile = Profile(image.id, user="0:0", workdir="/")
+    sandbox = await engine.create(profile, labels={LABEL_BOX: "standard"})
+    try:
+        launch = Launch(("/bin/bash", "-c", script), "/")
+        await sandbox.launch(launch)
+        said = b"".join([chunk.data async for chunk in sandbox.output()]).decode().splitlines()
+    finally:
+        await sandbox.destroy()
+    managed, mode, lists, version = said
+    assert (managed, mode) == ("0", "700")
+    assert int(lists) > 0
+    assert version.startswith("Python 3.11.")
 
 
 async def test_the_base_image_has_what_tasks_need(engine: DockerEngine) -> None:

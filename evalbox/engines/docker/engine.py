@@ -88,13 +88,9 @@ class DockerEngine:
         return await self.images.get(reference)
 
     async def provide(self, reference: str, progress: Callable[[str], None]) -> Image:
-        try:
-            return await self.image(reference)
-        except ImageNotFound:
-            # One that is there but old serves: with a new one, all upon it would be built anew.
-            if reference != TASK_STANDARD:
-                raise
+        if reference == TASK_STANDARD and not await self.images.has_task_standard():
             return await self.images.build_task_standard(progress)
+        return await self.image(reference)
 
     async def keep_image(
         self, sandbox: Sandbox, name: str, *, labels: Mapping[str, str], most: int, at: Path

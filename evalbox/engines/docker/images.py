@@ -64,6 +64,12 @@ class Images:
                 await Builder(self._client, progress, "").by_docker(dockerfile, TASK_STANDARD)
         return await self.get(TASK_STANDARD)
 
+    async def has_task_standard(self) -> bool:
+        """Whether it is there and of today's recipe, if perhaps upon an older base image: with
+        another one, all that is built upon it would be built anew.
+        """
+        return (await self._recipe_of(TASK_STANDARD)).split(" ")[0] == standard.VERSION
+
     async def _recipe_of(self, reference: str) -> str:
         """What the image says that it was made by; empty where there is none."""
         found = await self._client.call(lambda api: api.images(reference))
