@@ -38,7 +38,7 @@ _HOW = """{name} is open, and what is to be done stands in {home}/instructions.t
 
 @click.group("task", cls=Group, default="start")
 def task_command() -> None:
-    """Attempt a task yourself."""
+    """Attempt a task yourself: open it, work, score, submit."""
 
 
 @task_command.command("start", epilog=status.HELP)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @click.group("tasks", cls=Group, default="ls")
 def tasks_command() -> None:
-    """List what can be run; check families of tasks, and begin new ones."""
+    """List what can be run, check it, begin something new."""
 
 
 tasks_command.add_command(tasks_check)
