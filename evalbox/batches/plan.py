@@ -15,7 +15,7 @@ from evalbox.batches.matching import Found, match
 from evalbox.domain.admissible import MAX_AT_ONCE
 from evalbox.domain.evaluation import AGENT, EvaluationSpec
 from evalbox.domain.experiment import EPOCH, THRESHOLD
-from evalbox.errors import EvalboxError, InvalidInput
+from evalbox.errors import EvalboxError, ImageBuildError, InvalidInput, TaskError
 from evalbox.requests.making import Progress, Workshop
 from evalbox.requests.prepared import Prepared
 from evalbox.requests.request import Defaults, Request
@@ -54,7 +54,7 @@ class Unit:
         """Stores files, and has images made; one for each evaluation. Raises ``EvalboxError``."""
         try:
             made = await self.asked.specs(workshop, progress)
-        except InvalidInput as error:
+        except (InvalidInput, TaskError, ImageBuildError) as error:
             raise placed(self.node, error) from None
         return [
             _epoch(spec, batch, epoch, digest)

@@ -8,6 +8,7 @@ and, beneath ``artifacts``, what it left. What is empty is not there.
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import tempfile
@@ -32,6 +33,8 @@ from evalbox.tasks.inputs import MAX_FILES, MAX_TOTAL
 from evalbox.wire import document
 
 PLACE = "/in"
+#: Evaluations whose files are read at once.
+_AT_ONCE = 8
 
 
 def check_reduce(file: BatchFile, entry: ReduceEntry, defaults: Defaults, *, now: float) -> None:
@@ -55,7 +58,11 @@ async def reduce_spec(
         reduce_request(file, entry), entry.node, entry.options.nodes, defaults, now=now
     )
     (spec,) = await asked.specs(box, progress)
-    inputs = await _Gathering(box, entry).gather(items)
+    try:
+        inputs = await _Gathering(box).gather(items)
+    except ExceptionGroup as errors:
+        # The failure of one ended the others.
+        raise errors.exceptions[0] from None
     spec = replace(spec, inputs=(*spec.inputs, *inputs))
     told = json.dumps([file.name, content(spec, _own_env(entry))])
     key = hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
@@ -85,23 +92,29 @@ def in_order(items: Sequence[Evaluation]) -> list[Evaluation]:
 class _Gathering:
     """Stores files, as few and as small as there may be."""
 
-    def __init__(self, box: Box, entry: ReduceEntry) -> None:
+    def __init__(self, box: Box) -> None:
         self._box = box
-        self._entry = entry
         self._files: list[InputFile] = []
         self._size = 0
 
     async def gather(self, items: Sequence[Evaluation]) -> list[InputFile]:
         results = []
-        for number, item in enumerate(in_order(items), start=1):
-            directory = f"{PLACE}/{number:05d}"
-            results.append(_result(item, directory))
+        room = asyncio.Semaphore(_AT_ONCE)
+        async with asyncio.TaskGroup() as group:
+            for number, item in enumerate(in_order(items), start=1):
+                directory = f"{PLACE}/{number:05d}"
+                results.append(_result(item, directory))
+                group.create_task(self._gather(item, directory, room))
+        text = json.dumps(results, ensure_ascii=False, indent=1) + "\n"
+        await self._store(f"{PLACE}/results.json", text.encode("utf-8", "replace"))
+        # In an order that is the same whichever was there first.
+        return sorted(self._files, key=lambda file: file.path)
+
+    async def _gather(self, item: Evaluation, directory: str, room: asyncio.Semaphore) -> None:
+        async with room:
             if item.attempts:
                 await self._output(item, directory)
                 await self._artifacts(item, directory)
-        text = json.dumps(results, ensure_ascii=False, indent=1) + "\n"
-        await self._store(f"{PLACE}/results.json", text.encode("utf-8", "replace"))
-        return self._files
 
     async def _output(self, item: Evaluation, directory: str) -> None:
         with tempfile.TemporaryDirectory(prefix="evalbox-") as place:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -74,8 +75,9 @@ class Conduct:
             with suppress(asyncio.CancelledError):
                 await work
         self._console.note(
-            f"left as it is: what is queued stays queued; go on with evalbox batch run "
-            f"{self._file.path}, or end it with evalbox batch cancel {self._file.name}"
+            "left as it is: what is queued stays queued; go on with"
+            f" evalbox batch run {_word(str(self._file.path))},"
+            f" or end it with evalbox batch cancel {_word(self._file.name)}"
         )
         return status.INTERRUPTED
 
@@ -160,7 +162,7 @@ class Conduct:
                 self._console.data(f"reduce    {self._reduced(last)}")
         self._console.note(
             f"{tally.total:,} evaluations in {format_duration(time.monotonic() - self._began)};"
-            f" more with evalbox batch report {inert_line(self._file.name)}"
+            f" more with evalbox batch report {_word(self._file.name)}"
         )
         return self._status(found, last)
 
@@ -192,3 +194,8 @@ def _standing(standing: Standing) -> str:
     }
     told = ", ".join(f"{len(held):,} {what}" for what, held in counts.items() if held)
     return f"{standing.total:,} evaluations: {told}"
+
+
+def _word(text: str) -> str:
+    """As a shell takes it."""
+    return inert_line(shlex.quote(text))
