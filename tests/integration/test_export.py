@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import junitparser
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -169,6 +170,27 @@ async def test_junit_has_a_suite_for_each_batch(box: LocalBox) -> None:
     told = bare.find(".//failure")
     assert told is not None
     assert "it broke <&>" not in (told.text or "")
+
+
+async def test_another_reader_of_junit_finds_the_same(box: LocalBox, tmp_path: Path) -> None:
+    shown = "<&> ]]> \U0001f98a"
+    said = f"\x1b[31m\x01{shown}"
+    await submitted(
+        box, spec(said, batch=shown), spec("bad", "error", said, ";", "exit", "2"),
+        spec("lost", "infra"),
+    )  # fmt: skip
+    await box.pause()
+    await box.submit([spec("waits", batch=shown)])
+    place = tmp_path / "it.xml"
+    place.write_bytes(await exported(box, Format.JUNIT))
+    found = junitparser.JUnitXml.fromfile(str(place))
+    assert {(one.name, one.tests, one.failures, one.errors, one.skipped) for one in found} == {
+        ("evalbox", 2, 1, 1, 0), (shown, 2, 0, 0, 1),
+    }  # fmt: skip
+    (failed,) = [case for suite in found for case in suite if case.name == "bad"]
+    assert isinstance(failed.result[0], junitparser.Failure)
+    assert failed.result[0].type == "failed"
+    assert shown in failed.result[0].text
 
 
 async def test_junit_of_nothing_and_of_what_has_not_ended(box: LocalBox) -> None:
