@@ -28,7 +28,7 @@ class TaskFamily:
             return {"score": float("nan"), "message": {"problem": f"no number in {GUESS}"}}
         away = abs(guess - t["number"])
         return {
-            "score": 1 - away / 100,
+            "score": round(1 - away / 100, 2),
             "message": {"guess": guess},
             "details": {"away": away},
         }
