@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from evalbox.bench.batch import batch
 from evalbox.bench.feed import feed
 from evalbox.bench.lists import lists
 from evalbox.bench.load import load
@@ -37,6 +38,14 @@ async def test_no_ops_at_each_depth(tmp_path: Path) -> None:
     ]
     assert all(figure.value > 0 and figure.samples == 2 for figure in figures)
     assert len(said) == 4
+
+
+async def test_a_batch_is_reported(tmp_path: Path) -> None:
+    figures = await batch(
+        Settings(data_dir=tmp_path), tmp_path, evaluations=100, rounds=1, progress=lambda _: None
+    )
+    whole, last = (figure.value for figure in figures)
+    assert 0 < last < whole
 
 
 @pytest.mark.gvisor
