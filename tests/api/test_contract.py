@@ -74,12 +74,16 @@ def _seed(made: Standing) -> dict[str, Any]:
         assert ended["outcome"] == "ok"
         artifacts = client.get(f"/evaluations/{evaluation['id']}/artifacts").json()
         key = client.post("/keys", json={"name": "spare", "scopes": ["read"]}).json()
+        wanted = {"base": "any", "engine": "fake", "command": ["echo", "built"]}
+        assert "event: built" in client.post("/images/builds", json=wanted).text
+        (build,) = client.get("/images/builds").json()
     return {
         "id": evaluation["id"],
         "name": "seed",
         "key": key["id"],
         "number": 1,
         "path": artifacts[0]["path"],
+        "build": build["key"],
     }
 
 
@@ -141,7 +145,7 @@ def test_streams_are_streams_and_fail_as_everything_does(path: str, box: Seeded)
             assert next(answer.iter_bytes())
         refused = [(client.get(filled(), params={"nonsense": 1}), 422)]
         if "{" in path:
-            refused.append((client.get(filled(id="0" * 22, name="nobody")), 404))
+            refused.append((client.get(filled(id="0" * 22, name="nobody", build="0" * 64)), 404))
         refused.append((httpx.get(made.url + filled()), 401))
         for answer, status in refused:
             assert answer.status_code == status

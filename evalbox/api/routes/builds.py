@@ -6,14 +6,14 @@ import base64
 from collections.abc import AsyncIterator
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Query, Response
 from pydantic import Field
 from starlette.responses import StreamingResponse
 
 from evalbox.api import problems
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox
-from evalbox.api.models import Body, ImageBuildBody, Number, Text, example
+from evalbox.api.models import ImageBuildBody, Text, example
 from evalbox.api.progress import told
 from evalbox.api.specification import image_build
 from evalbox.api.sse import EventStream, frame
@@ -49,12 +49,9 @@ class PrepareBody(ImageBuildBody):
     env: dict[str, str] = Field(default_factory=dict)
 
 
-class PruneBody(Body):
-    """Seconds for which what is removed has not been used."""
-
-    model_config = example({"unused": 604800})
-
-    unused: Number = Field(ge=0, le=10_000 * DAY)
+Unused = Annotated[
+    float, Query(ge=0, le=10_000 * DAY, description="Seconds for which what goes was not used")
+]
 
 
 @router.post("", dependencies=SUBMIT, response_class=EventStream)
@@ -81,10 +78,10 @@ async def list_builds(box: TheBox) -> list[wire.BuildDocument]:
     return [wire.build(one) for one in await box.images.builds()]
 
 
-@router.post("/prune", dependencies=ADMIN)
-async def prune_builds(body: PruneBody, box: TheBox) -> list[wire.BuildDocument]:
+@router.delete("", dependencies=ADMIN)
+async def prune_builds(unused: Unused, box: TheBox) -> list[wire.BuildDocument]:
     """Removes images that have not been used for a while, but those in use. Answers with them."""
-    return [wire.build(one) for one in await box.images.prune(body.unused)]
+    return [wire.build(one) for one in await box.images.prune(unused)]
 
 
 @router.get("/{build}", dependencies=READ, responses={404: {}})

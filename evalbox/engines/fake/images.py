@@ -9,7 +9,7 @@ from pathlib import Path
 
 from evalbox.domain.image import BASE, TASK_STANDARD, Image
 from evalbox.domain.limits import MIB
-from evalbox.errors import Conflict, EngineError, FileMissing, ImageNotFound
+from evalbox.errors import Conflict, EngineError, FileMissing, ImageNotFound, InvalidInput
 
 _STEPS = ("Pulling fs layer", "Downloading", "Verifying checksum", "Extracting", "Pull complete")
 _MADE_AT = 1_767_225_600.0
@@ -75,6 +75,8 @@ class FakeImages:
     async def load(self, archive: Path) -> Sequence[Image]:
         if not await asyncio.to_thread(archive.is_file):
             raise FileMissing(f"{archive}: no such file", hint="check the path")
+        if not (await asyncio.to_thread(archive.stat)).st_size:
+            raise InvalidInput(f"{archive} holds no image: it is empty")
         return [self._add(f"loaded/{archive.stem}")]
 
     async def pull(self, reference: str, progress: Callable[[str], None]) -> Image:

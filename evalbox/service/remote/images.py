@@ -88,7 +88,7 @@ class RemoteImages:
         raise ServiceUnreachable("the box ended before the build did", hint="ask again")
 
     async def prune(self, unused: float) -> Sequence[BuildRecord]:
-        answer = await self._client.post("/images/builds/prune", {"unused": unused})
+        answer = await self._client.send("DELETE", "/images/builds", query={"unused": unused})
         return [wire.build_from(item) for item in answer]
 
     async def _work(self, path: str, query: dict[str, Any], progress: Progress) -> Image:
