@@ -62,8 +62,8 @@ def all_of(box: LocalBox) -> AsyncIterator[Evaluation]:
     return reading.matching(box, EvaluationFilter())
 
 
-async def read(path: Path) -> Any:
-    return await asyncio.to_thread(inspect_log.read_eval_log, str(path))
+async def read(path: Path, **how: Any) -> Any:
+    return await asyncio.to_thread(inspect_log.read_eval_log, str(path), **how)
 
 
 async def exported(box: LocalBox, place: Path) -> list[Any]:
@@ -71,10 +71,18 @@ async def exported(box: LocalBox, place: Path) -> list[Any]:
     await write(box, all_of(box), Format.INSPECT, place)
     found = [await read(path) for path in sorted(place.iterdir())]
     if len(found) == 1:
-        other = place.parent / "same.json"
+        # It keeps what it has read of a name.
+        other = place.parent / f"{len(found[0].samples)} samples.json"
         await write(box, all_of(box), Format.INSPECT, other)
         same = await read(other)
         assert told(same) == told(found[0])
+        for path in (other, *place.iterdir()):
+            header = await read(path, header_only=True)
+            header.samples, header.reductions = found[0].samples, found[0].reductions
+            assert told(header) == told(found[0])
+            read_summaries = inspect_log.read_eval_log_sample_summaries
+            summaries = await asyncio.to_thread(read_summaries, str(path))
+            assert {one.uuid for one in summaries} == {one.uuid for one in found[0].samples}
     return found
 
 

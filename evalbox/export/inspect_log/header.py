@@ -111,7 +111,8 @@ def header(plan: Plan, course: Course) -> dict[str, Any]:
             "completed_at": "" if course.ended_at is None or plan.pending else iso(course.ended_at),
             "model_usage": {},
         },
-        "error": error(reason) if reason else None,
+        # Inspect reads no header in which it stands without one.
+        **({"error": error(reason)} if reason else {}),
         "invalidated": False,
     }
 
