@@ -6,6 +6,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import AsyncExitStack, suppress
 from typing import Any
 
 import click
@@ -20,6 +21,7 @@ from evalbox.cli.session import Session
 from evalbox.cli.watch import conclude
 from evalbox.domain.inert import inert, inert_line
 from evalbox.errors import InvalidInput
+from evalbox.host.attaching import attach
 from evalbox.requests.request import Request
 from evalbox.service import human
 from evalbox.service.box import Box
@@ -30,6 +32,8 @@ from evalbox.service.terminal import Terminal
 #: The driver's line when it is the agent's turn.
 _OPEN = b"==> agent\n"
 _WORKDAY = "8h"
+#: Seconds.
+_LOOK, _PATIENCE = 0.1, 10.0
 _HOW = """{name} is open, and what is to be done stands in {home}/instructions.txt:
   evalbox task shell {id}     work there, in a shell of your own
   evalbox task score {id}     see what it is worth so far, where the task tells
@@ -80,6 +84,9 @@ async def task_start(session: Session, *, path: str, **given: Any) -> int | None
 
         async with on_interrupt(cancel):
             if await _opened(session, box, evaluation.id):
+                if isinstance(box, LocalBox):
+                    with suppress(TimeoutError):
+                        await _reachable(session)
                 session.console.data(evaluation.id)
                 session.console.note(
                     _HOW.format(
@@ -105,6 +112,13 @@ async def _opened(session: Session, box: Box, evaluation_id: str) -> bool:
                 return True
     session.console.end_of_job()
     return False
+
+
+async def _reachable(session: Session) -> None:
+    """Waits a while for other commands to get to the box that is open here."""
+    async with AsyncExitStack() as stack, asyncio.timeout(_PATIENCE):
+        while await attach(session.settings.data_dir, stack) is None:  # noqa: ASYNC110 - a socket
+            await asyncio.sleep(_LOOK)
 
 
 async def _concluded(session: Session, box: Box, evaluation_id: str) -> int:
