@@ -165,10 +165,10 @@ def test_a_reduce_step_gets_what_the_others_left(cli: Cli) -> None:
 
 
 def test_killed_before_it_reduced_it_reduces_when_run_again(cli: Cli) -> None:
-    text = "name: k\ntasks: [{name: t, command: [sleep, '1']}]\n"
+    text = "name: k\ntasks: [{name: t, command: [sleep, '3']}]\n"
     file = write(cli, text + "reduce: {command: [cat, /in/results.json]}\n")
     process = cli.start("batch", "run", file)
-    cli.until(lambda found: any(item["state"] == "running" for item in found))
+    cli.until(bool)
     process.kill()
     process.communicate(timeout=PATIENCE)
     ended = cli("batch", "run", file, "--json")
@@ -177,6 +177,16 @@ def test_killed_before_it_reduced_it_reduces_when_run_again(cli: Cli) -> None:
     found = cli.evaluations()
     assert [item["name"] for item in found].count("t") == 1
     assert [item["name"] for item in found].count("k: cat") == 1
+
+
+def test_left_between_the_last_end_and_the_reduce_step_it_is_gone_on_with(cli: Cli) -> None:
+    file = write(cli, _TASKS + "reduce: {command: [cat, /in/results.json]}\n")
+    assert cli("batch", "run", "--no-wait", file).code == 0
+    assert cli("batch", "wait", "trial").code == 1
+    ended = cli("batch", "run", file, "--json")
+    assert "3 done before" in ended.said
+    assert ended.json["reduce"]["outcome"] == "ok"
+    assert len(cli.evaluations()) == 4
 
 
 def test_ctrl_c_leaves_it_queued_and_says_how_to_go_on(cli: Cli) -> None:
