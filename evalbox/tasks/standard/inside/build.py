@@ -13,11 +13,9 @@ from typing import Any
 from .family import ROOT, Mistake
 from .narration import begin, note
 from .plan import Plan
-from .process import STATE, Broken, base_environment, operate
+from .process import DESCRIPTION, Broken, base_environment, operate
 from .users import prepare
 
-#: What is in the image, for who made it.
-DESCRIPTION = STATE / "family.json"
 _STRICT = "set -euo pipefail\n"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import inspect
 import math
 import os
 import sys
@@ -95,6 +94,8 @@ class Family:
         """Written with the task in the template, called without by every driver."""
         if not self.has("teardown"):
             return
+        import inspect  # which takes long
+
         member = getattr(self._kind, "teardown")  # noqa: B009 - beside the others
         takes = inspect.signature(member).parameters
         self._call("teardown", *([task] if takes else []))

@@ -14,7 +14,7 @@ from .environ import exposing
 from .family import FULL_INTERNET, Mistake, environment_for
 from .narration import begin, note
 from .plan import Plan
-from .process import STATE, Broken, make_state, operate
+from .process import DESCRIPTION, STATE, Broken, make_state, operate
 from .scoring import Desk, ScoreLog
 from .users import AGENT_HOME, give_home_to_agent, prepare, write_for_agent
 
@@ -94,7 +94,7 @@ class Lifecycle:
     def _setup(self) -> dict[str, Any]:
         with self._phase("setup") as seconds:
             prepare()
-            self._environment = environment_for(self._operate("required", seconds))
+            self._environment = environment_for(self._required(seconds))
             setup: dict[str, Any] = self._operate("setup", seconds)
             self._report["instructions"] = setup["instructions"][:_MOST_INSTRUCTIONS]
             if setup["machine"]:
@@ -102,6 +102,14 @@ class Lifecycle:
             if (FULL_INTERNET in setup["permissions"]) != self._plan.network:
                 raise Mistake("get_permissions gives others now than when the image was built")
             return setup
+
+    def _required(self, seconds: float) -> list[str]:
+        """What was told when the image was built spares asking again."""
+        try:
+            told = json.loads(DESCRIPTION.read_bytes())["required"]
+        except (OSError, ValueError, KeyError, TypeError):
+            told = self._operate("required", seconds)
+        return list(told)
 
     def _start(self, setup: dict[str, Any]) -> None:
         with self._phase("start") as seconds:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -124,6 +123,8 @@ def _outcome(name: str, asked: dict[str, Any]) -> tuple[int, str]:
         _tell(f"evalbox: {mistake}\n")
         return MISTAKEN, json.dumps({"mistake": str(mistake)})
     except BaseException as error:
+        import traceback  # which takes long
+
         _tell(traceback.format_exc())
         return RAISED, json.dumps({"raised": _line(error)})
 

@@ -19,6 +19,8 @@ from .users import AGENT_HOME, AGENT_ID, kill_all
 
 #: What only root sees: plans, submissions, results.
 STATE = Path(ROOT, ".evalbox")
+#: What is in the image, for who made it.
+DESCRIPTION = STATE / "family.json"
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
