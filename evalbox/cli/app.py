@@ -44,7 +44,10 @@ COMMANDS = {
             "evalbox.cli.compare",
             "Say what differs between two batches, by name, or two evaluations, by id.",
         ),
-        "export": ("evalbox.cli.export", "Write evaluations as JSON, CSV or JUnit XML."),
+        "export": (
+            "evalbox.cli.export",
+            "Write evaluations as JSON, CSV, JUnit XML or logs of Inspect.",
+        ),
     },
     "Manage": {
         "batch": ("evalbox.cli.batch", "Run, see and steer groups of evaluations."),
