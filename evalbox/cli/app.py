@@ -73,7 +73,10 @@ COMMANDS = {
             "Measure this machine, side by side with a bare Engine API loop.",
         ),
         "config": ("evalbox.cli.config", "Print the settings in force and where each is from."),
-        "keymap": ("evalbox.cli.keymap", "Print the keys of the screen, and what they do."),
+        "keymap": (
+            "evalbox.cli.keymap",
+            "Print the keys of the screen, by the ids that keymap.toml knows them by.",
+        ),
         "completion": ("evalbox.cli.completion", "Print the script that makes a shell complete."),
     },
 }
