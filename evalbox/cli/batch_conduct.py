@@ -174,6 +174,8 @@ class Conduct:
         states = {item.state for item in found.items}
         if State.DEAD in states:
             return status.OUTCOMES[Outcome.INFRA_ERROR]
+        if any(item.outcome is Outcome.TASK_ERROR for item in found.items):
+            return status.OUTCOMES[Outcome.TASK_ERROR]
         if self._file.fail_fast and states != {State.COMPLETED}:
             return _BELOW
         if last is not None and last.state is not State.COMPLETED:

@@ -17,6 +17,7 @@ RECENT = 600.0
 class Batch:
     """``concurrency`` None means no limit but the pool's.
 
+    ``outcomes`` are of those that have ended.
     Times are seconds since 1970: when its first attempt started, and when its last evaluation
     ended, None while any has not. ``attempts`` counts those begun, ``spent`` is the seconds that
     all that have ended took, ``respent`` the part of it that went into those that had to be tried
@@ -57,8 +58,11 @@ class Batch:
 
     @property
     def judged(self) -> int:
-        """Those that passed or failed: neither cancelled, nor lost to the box, nor unsettled."""
-        return self.passed + self.states.get(State.FAILED, 0)
+        """Those that passed or failed: neither cancelled, nor lost to the box, nor unsettled, nor
+        broken by the task itself, which says nothing of who attempted it.
+        """
+        broken = self.outcomes.get(Outcome.TASK_ERROR, 0)
+        return self.passed + self.states.get(State.FAILED, 0) - broken
 
     @property
     def pass_rate(self) -> float | None:

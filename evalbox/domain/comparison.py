@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from evalbox.domain.evaluation import AGENT, Evaluation
+from evalbox.domain.outcome import Outcome
 from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import State
 from evalbox.domain.statistics import Paired, paired, wilson
@@ -131,10 +132,10 @@ def change_of(before: Evaluation | None, after: Evaluation | None) -> Change:
 
 def passed(item: Evaluation) -> bool | None:
     """None where it neither passed nor failed: it has not ended, was cancelled or lost to the box,
-    or its score is invalid or left to a person.
+    the task itself broke, or its score is invalid or left to a person.
     """
     if item.state is State.FAILED:
-        return False
+        return None if item.outcome is Outcome.TASK_ERROR else False
     unsettled = item.score is not None and item.score.kind is not ScoreKind.NUMBER
     return True if item.state is State.COMPLETED and not unsettled else None
 

@@ -10,6 +10,7 @@ from functools import cached_property
 
 from evalbox.domain.comparison import number_of, passed
 from evalbox.domain.evaluation import AGENT, Evaluation
+from evalbox.domain.outcome import Outcome
 from evalbox.domain.reducers import Reducer, clustered_error, mean, pass_all, pass_at
 from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import FINAL, State
@@ -64,8 +65,12 @@ class Cell:
 
     @cached_property
     def lost(self) -> int:
-        """Cancelled, or lost to the box."""
-        return sum(item.state in (State.CANCELLED, State.DEAD) for item in self.items)
+        """Cancelled, lost to the box, or broken by the task itself."""
+        return sum(
+            item.state in (State.CANCELLED, State.DEAD) or item.outcome is Outcome.TASK_ERROR
+            for item in self.items
+            if item.state in FINAL
+        )
 
     @cached_property
     def unsettled(self) -> int:

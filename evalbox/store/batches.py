@@ -100,7 +100,7 @@ def _batch(row: tuple[str, float, int | None, float | None], tallies: Sequence[_
     outcomes: Counter[Outcome] = Counter()
     for one in tallies:
         states[State(one.state)] += one.number
-        if one.outcome is not None:
+        if one.outcome is not None and one.state in FINAL:
             outcomes[Outcome(one.outcome)] += one.number
     scored = sum(one.number for one in tallies if one.score_kind == ScoreKind.NUMBER)
     return Batch(

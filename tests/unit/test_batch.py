@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from evalbox.domain.batch import RECENT, Batch
+from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import State
 from evalbox.domain.statistics import wilson
 
@@ -25,6 +26,9 @@ def test_what_counts_as_passed() -> None:
     assert (batch.total, batch.ended, batch.passed, batch.judged) == (24, 17, 8, 11)
     assert batch.pass_rate == pytest.approx(8 / 11)
     assert batch.interval == wilson(8, 11)
+    # Where the task itself broke, nothing is said of who attempted it.
+    broken = Batch("b", 0.0, states=states, outcomes={Outcome.TASK_ERROR: 2, Outcome.FAILED: 1})
+    assert (broken.passed, broken.judged) == (9, 10)
 
 
 def test_the_pace_of_late() -> None:

@@ -86,7 +86,7 @@ def _summary(found: Experiment) -> str:
     if whole.unsettled:
         parts.append(f"{whole.unsettled:,} with a score that is invalid or left to a person")
     if whole.lost:
-        parts.append(f"{whole.lost:,} cancelled or lost to the box")
+        parts.append(f"{whole.lost:,} cancelled, or lost to the box or the task")
     if left := len(whole.items) - whole.ended:
         parts.append(f"{left:,} have not ended")
     if found.older:
