@@ -15,11 +15,13 @@ from evalbox.agents.simple import read_submission
 from evalbox.cli import render, status
 from evalbox.cli.attending import attend
 from evalbox.cli.command import Command, Group, with_session
+from evalbox.cli.console import STDERR
 from evalbox.cli.interrupt import on_interrupt
 from evalbox.cli.options import id_argument, json_option
 from evalbox.cli.session import Session
 from evalbox.cli.watch import conclude
 from evalbox.domain.inert import inert, inert_line
+from evalbox.domain.state import FINAL
 from evalbox.errors import InvalidInput
 from evalbox.host.attaching import attach
 from evalbox.requests.request import Request
@@ -101,17 +103,26 @@ async def task_start(session: Session, *, path: str, **given: Any) -> int | None
 
 
 async def _opened(session: Session, box: Box, evaluation_id: str) -> bool:
-    """Passes on what is printed until it can be worked on; False where it ends before."""
-    told = b""
-    async for piece in box.output(evaluation_id, follow=True):
-        await asyncio.to_thread(session.console.job, piece.stream, piece.data)
-        if piece.stream == 2:
-            told = told[-len(_OPEN) :] + piece.data
-            if _OPEN in told:
-                session.console.end_of_job()
-                return True
+    """Tells what is printed until it can be worked on; False where it ends before.
+
+    Standard output is for the id alone.
+    """
+    attempt, seen, told = 1, 0, b""
+    while _OPEN not in told:
+        now = await box.get(evaluation_id)
+        if now.attempts > attempt:
+            attempt, seen, told = now.attempts, 0, b""
+        # Not followed: it goes on when this is over.
+        async for piece in box.output(evaluation_id, attempt=attempt, offset=seen):
+            await asyncio.to_thread(session.console.job, STDERR, piece.data)
+            seen = piece.offset + len(piece.data)
+            if piece.stream == STDERR:
+                told += piece.data
+        if now.state in FINAL:
+            break
+        await asyncio.sleep(_LOOK)
     session.console.end_of_job()
-    return False
+    return _OPEN in told
 
 
 async def _reachable(session: Session) -> None:

@@ -74,10 +74,12 @@ def _answer(out: bytes, err: bytes) -> Mapping[str, Any]:
         answer = json.loads(out)
     except (ValueError, RecursionError):
         answer = None
-    if isinstance(answer, dict) and "error" not in answer:
-        return answer
-    said = str(answer["error"]) if isinstance(answer, dict) else err.decode("utf-8", "replace")
-    raise TaskError(
-        f"the task does not answer: {said.strip()[:500] or 'nobody works on it'}",
-        hint="evalbox logs ID tells which phase it is in; only in agent can it be worked on",
-    )
+    if not isinstance(answer, dict):
+        said = err.decode("utf-8", "replace").strip()[:500]
+        raise TaskError(
+            f"the task does not answer: {said or 'nobody can work on it now'}",
+            hint="evalbox logs ID tells which phase it is in; only in agent can it be worked on",
+        )
+    if "error" in answer:
+        raise TaskError(str(answer["error"])[:500])
+    return answer
