@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cli_harness import SAMPLES, Cli, finish
+from service_harness import serving
 
 pytestmark = [pytest.mark.gvisor, pytest.mark.timeout(300)]
 
@@ -124,6 +125,24 @@ def test_a_person_attempts_a_task(cli: Cli) -> None:
     kept = cli("artifacts", reference, "--get", "home/agent/submission.txt", "-o", "-")
     assert kept.out == b"mine\n"
     assert cli("task", "score", reference).code != 0
+
+
+TURN = 'import urllib.request as u; print(u.urlopen("http://localhost:8000/", b"").read())'
+
+
+def test_a_person_attempts_a_task_of_a_service(cli: Cli) -> None:
+    with serving(cli):
+        started = cli("task", "start", FAMILIES / "clockwork/wind", patience=120)
+        assert started.code == 0, started
+        reference = started.text.strip()
+        turns = [cli("task", "shell", reference, "--", "python3", "-c", TURN) for _ in range(3)]
+        assert [one.text for one in turns] == ["b'1'\n", "b'2'\n", "b'3'\n"]
+        asked = cli("task", "score", reference)
+        assert asked.code == 120
+        assert "this task has no scores before its end" in asked.said
+        done = cli("task", "submit", reference)
+        assert (done.code, done.text) == (0, "score 1\n")
+        assert "RuntimeError" not in started.said
 
 
 def test_a_person_names_one_task(cli: Cli) -> None:
