@@ -214,7 +214,7 @@ async def test_a_scorer_runs_as_the_agent_with_the_protected_group(tmp_path: Pat
     lived = await live(tmp_path, module, agent=agent("cat /protected/answer /protected/score.log"))
     assert lived.report["reason"] == ""
     assert lived.score["value"] == 42
-    assert b"1000 /home/agent 42" in lived.out
+    assert b"1000 /home/agent\n42" in lived.out
     assert lived.out.count(b"Permission denied") == 2
 
 
