@@ -145,7 +145,9 @@ def _lines(console: Console, found: Experiment, batch: Batch) -> list[str]:
 
 
 def _agents(console: Console, found: Experiment) -> list[str]:
-    header = ["AGENT", "PASSED", "RATE", "95 %", "±TASK", "SCORE", "±TASK"]
+    header = ["AGENT", "PASSED", "RATE", "95 %", "±TASK"]
+    if found.all.scores:
+        header += ["SCORE", "±TASK"]
     if found.k > 1:
         header += [f"PASS@{found.k}", f"PASS^{found.k}"]
     lines = [*found.lines, found.all] if len(found.lines) > 1 else found.lines
@@ -156,7 +158,9 @@ def _agents(console: Console, found: Experiment) -> list[str]:
 def _agent(found: Experiment, line: Line) -> list[str]:
     name = "(all)" if line is found.all else line.agent or "-"
     row = [render.cell(name), f"{line.passed}/{line.judged}", share(line.pass_rate)]
-    row += [_interval(line), error(line.rate_error, 100), number(line.score), error(line.error)]
+    row += [_interval(line), error(line.rate_error, 100)]
+    if found.all.scores:
+        row += [number(line.score), error(line.error)]
     if found.k > 1:
         row += [share(line.any_of), share(line.all_of)]
     return [*row, format_duration(line.seconds), str(line.retries)]
