@@ -11,11 +11,12 @@ from random import Random
 from typing import Any
 
 import pytest
-from conftest import control, in_state, spec, submit
+from conftest import control, in_state, spec, submit, until
 from textual.pilot import Pilot
 
 from evalbox.config.settings import Settings
 from evalbox.domain import ids
+from evalbox.domain.activity import Activity
 from evalbox.domain.clock import ManualClock
 from evalbox.domain.evaluation import Priority
 from evalbox.domain.host import HostReport, HostSample
@@ -109,7 +110,9 @@ async def _play(box: LocalBox, clock: ManualClock) -> None:
 async def still(box: LocalBox, **options: Any) -> AsyncIterator[tuple[MissionControl, Pilot[Any]]]:
     """The screen over it, with a machine that is always the same, and nothing that moves."""
     async with control(box, clock=box._clock, **options) as (app, pilot):
-        app.workers.cancel_group(app, "keeper")
+        keepers = app.workers.cancel_group(app, "keeper")
+        await until(lambda: all(worker.is_finished for worker in keepers))
+        app.context.standing.queue = await box.queue()
         freeze(app)
         yield app, pilot
 
@@ -124,6 +127,14 @@ def freeze(app: MissionControl) -> None:
         latest=samples[-1], history=tuple(samples),
     )  # fmt: skip
     standing.history.extend(samples)
+    standing.attend(
+        Activity(
+            row.id, row.attempts, "running", row.started_at or now, Limits(memory=512 * MIB),
+            cpu=0.42, memory=194 * MIB, disk=3 * MIB, pids=4, output_bytes=9,
+            last_output_at=now - 65,
+        )
+        for row in app.context.book.rows if row.active
+    )  # fmt: skip
     standing.version += 1
 
 
