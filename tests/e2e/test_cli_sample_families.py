@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,10 +109,19 @@ def verdict(told: dict[str, Any]) -> Any:
 WORK = "cat instructions.txt; id -un; echo 30 >guess.txt; score"
 
 
-def test_a_person_attempts_a_task(cli: Cli) -> None:
+@pytest.fixture
+def opened(cli: Cli) -> Iterator[subprocess.Popen[bytes]]:
+    """A task that is open for a person, whose id it has printed or will; nobody else works."""
     started = cli.start("task", "start", FAMILIES / "guess/shown")
-    assert started.stdout is not None
-    reference = started.stdout.readline().decode().strip()
+    yield started
+    if started.poll() is None:
+        # It cancels what it has opened.
+        finish(started, signal.SIGINT)
+
+
+def test_a_person_attempts_a_task(cli: Cli, opened: subprocess.Popen[bytes]) -> None:
+    assert opened.stdout is not None
+    reference = opened.stdout.readline().decode().strip()
     worked = cli("task", "shell", reference, stdin=WORK.encode())
     assert "Write a whole number from 1 to 100" in worked.text
     assert "counts.agent\n" in worked.text
@@ -119,7 +130,7 @@ def test_a_person_attempts_a_task(cli: Cli) -> None:
     assert cli("task", "score", reference, "--json").json["message"] == {"guess": 30}
     done = cli("task", "submit", reference, "--submission", "mine\n", "--json")
     assert (done.code, done.json["score"]["value"]) == (0, 0.93)
-    ended = finish(started)
+    ended = finish(opened)
     assert ended.code == 0
     assert f"evalbox task submit {done.json['short_id']}" in ended.said
     kept = cli("artifacts", reference, "--get", "home/agent/submission.txt", "-o", "-")
