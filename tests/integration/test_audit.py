@@ -73,6 +73,11 @@ WRITES: dict[str, tuple[str, Call, Call | None]] = {
         lambda box, one, path: _shell(box),
         lambda box, one, path: box.shell(one.id, ExecSpec(("true",))),
     ),
+    "set_score": (
+        "evaluation.score",
+        lambda box, one, path: box.set_score(one.id, 0.5, by="alice"),
+        lambda box, one, path: box.set_score(NOWHERE, 0.5, by="alice"),
+    ),
     "remove": (
         "evaluation.remove",
         lambda box, one, path: box.remove([one.id]),
@@ -112,6 +117,7 @@ READS = {
     *("read_artifact", "batches", "batch", "queue", "events", "last_seq", "host", "diagnose"),
     *("require_engine", "open", "close", "running_here", "images", "keys", "audit"),
     *("work_begun", "attempt_begun", "stop_working", "sandboxes", "webhooks", "activity"),
+    "report",
     *("keys.list", "audit.list", "audit.verify", "images.list", "images.get"),
     *("images.builds", "images.build", "images.build_log"),
     *("webhooks.list", "webhooks.get", "webhooks.deliveries", "webhooks.alerts"),

@@ -10,7 +10,6 @@ import pytest
 
 from evalbox.cli import render
 from evalbox.cli.console import Console
-from evalbox.export.artifacts import beneath
 from evalbox.cli.listing import listing
 from evalbox.cli.logs import _Printer, _Tail
 from evalbox.domain.attempt import Attempt, Usage
@@ -19,6 +18,7 @@ from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import OutputPiece
 from evalbox.domain.state import State
 from evalbox.errors import AmbiguousId, EvalboxError, InvalidInput
+from evalbox.export.artifacts import beneath
 
 NOW = 1_700_000_000.0
 DONE = Evaluation(
