@@ -82,9 +82,11 @@ class PreparedFamily:
         """
         uploads = _Uploads(workshop)
         build = await self._build(uploads)
+        known = {name: self.caller[name] for name in self.family.variables if name in self.caller}
         built = await workshop.images.prepare(
-            build, progress, base=self.spec.image, engine=self.spec.engine, env=self.secrets
-        )
+            build, progress, base=self.spec.image, engine=self.spec.engine,
+            env={**known, **self.secrets},
+        )  # fmt: skip
         name = self.family.name
         facts = read_description(built.description, name)
         tasks = facts.chosen(name, self.task, self.patterns)

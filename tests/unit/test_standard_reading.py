@@ -15,7 +15,7 @@ from evalbox.domain.limits import GIB
 from evalbox.errors import InvalidInput, TaskError
 from evalbox.tasks.catalogue import catalogue
 from evalbox.tasks.standard.description import FamilyFacts, TaskFacts, read_description
-from evalbox.tasks.standard.family import read
+from evalbox.tasks.standard.family import declared, read
 from evalbox.tasks.standard.format import Place, find, near
 from evalbox.tasks.standard.manifest import Manifest, TaskManifest, read_manifest
 from evalbox.tasks.standard.steps import read_steps
@@ -260,3 +260,23 @@ def test_tasks_are_chosen_by_name_and_by_pattern() -> None:
     with pytest.raises(InvalidInput) as error:
         many.chosen("f", "zzz", ())
     assert error.value.hint.endswith("and 9,992 more")
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        (b"class TaskFamily:\n    required_environment_variables = ['A', 'B']\n", ("A", "B")),
+        (b"class TaskFamily:\n    required_environment_variables: list[str] = ('A',)\n", ("A",)),
+        (b"class TaskFamily:\n    required_environment_variables = [*OTHERS, 'A', 1]\n", ("A",)),
+        (b"required_environment_variables = names()\n", ()),
+        (b"x = required_environment_variables\n", ()),
+        (b"def broken(:\n", ()),
+        (b"\x00", ()),
+        (b"(" * 5000, ()),
+        (b"", ()),
+    ],
+)
+def test_variables_are_found_where_they_are_written_out(
+    source: bytes, names: tuple[str, ...]
+) -> None:
+    assert declared(source) == names
