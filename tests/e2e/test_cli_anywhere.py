@@ -154,7 +154,7 @@ def test_images_and_checks(place: Place) -> None:
     ended = cli("images", "load", "no.tar")
     assert (ended.code, "holds no image" in ended.said) == (65, True), ended
     assert cli("images", "load", "missing.tar").code == 66
-    ended = cli("images", "pull", "127.0.0.1:1/no/such:image")
+    ended = cli("images", "pull", "127.0.0.1:1/no-such:image")
     assert ended.code == 69, ended
     checks = cli("doctor", "--engine", "fake", "--json")
     assert {"python", "sqlite", "disk"} <= {item["name"] for item in checks.json}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import tarfile
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ async def test_one_thing_is_done_at_a_time(box: LocalBox, monkeypatch: pytest.Mo
 
 
 async def test_loading_a_file(box: LocalBox, tmp_path: Path) -> None:
-    (tmp_path / "kept.tar").write_bytes(b"an image")
+    with tarfile.open(tmp_path / "kept.tar", "w") as archive:
+        archive.add(__file__, "layer")
     async with control(box) as (app, pilot):
         await press(pilot, IMAGES, "l", *str(tmp_path / "kept.tar"), "enter")
         await shows(app, "loaded loaded/kept:latest")

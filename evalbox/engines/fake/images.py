@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import tarfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -75,8 +76,8 @@ class FakeImages:
     async def load(self, archive: Path) -> Sequence[Image]:
         if not await asyncio.to_thread(archive.is_file):
             raise FileMissing(f"{archive}: no such file", hint="check the path")
-        if not (await asyncio.to_thread(archive.stat)).st_size:
-            raise InvalidInput(f"{archive} holds no image: it is empty")
+        if not await asyncio.to_thread(tarfile.is_tarfile, archive):
+            raise InvalidInput(f"{archive} holds no image: it is no tar archive")
         return [self._add(f"loaded/{archive.stem}")]
 
     async def pull(self, reference: str, progress: Callable[[str], None]) -> Image:
