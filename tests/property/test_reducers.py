@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import statistics
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -68,13 +69,16 @@ def test_a_clustered_error_is_the_double_sum_it_stands_for(groups: list[list[flo
     if len(held) < 2:
         assert found is None
         return
-    values = [value for group in held for value in group]
-    middle = math.fsum(values) / len(values)
-    covariance = math.fsum(
-        (one - middle) * (other - middle) for group in held for one in group for other in group
+    # Exactly: what the products cancel is many times what is left of them.
+    exact = [[Fraction(value) for value in group] for group in held]
+    values = [value for group in exact for value in group]
+    middle = sum(values) / len(values)
+    covariance = sum(
+        (one - middle) * (other - middle) for group in exact for one in group for other in group
     )
     expected = covariance * len(held) / (len(held) - 1) / len(values) ** 2
-    assert found == pytest.approx(math.sqrt(max(0.0, expected)), rel=1e-6, abs=1e-3)
+    greatest = max(map(abs, values))
+    assert found == pytest.approx(math.sqrt(expected), rel=1e-6, abs=1e-9 * float(greatest))
 
 
 @given(st.lists(_FINITE, min_size=2, max_size=8), st.integers(2, 6))
