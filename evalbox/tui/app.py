@@ -79,7 +79,8 @@ class MissionControl(App[Ending]):
         self._scheme = options.theme
         if options.ascii:
             self.add_class("-ascii")
-            ScrollBar.renderer = _PlainScrollBar
+        # A matter of the class, so that it is said either way.
+        ScrollBar.renderer = _PlainScrollBar if options.ascii else ScrollBarRender
         self.context = Context(
             box=box,
             book=Book(),

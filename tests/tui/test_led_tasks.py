@@ -315,7 +315,7 @@ async def test_lists_tell_of_a_score_that_was_given_elsewhere(box: LocalBox) -> 
     one, other = await submit(box, led(), led())
     await in_state(box, one, State.COMPLETED)
     await in_state(box, other, State.COMPLETED)
-    async with control(box) as (app, pilot):
+    async with control(box, size=(200, 40)) as (app, pilot):
         await until(lambda: len(app.context.book.rows) == 2)
         await press(pilot, "slash", *"score:manual", "enter")
         await shows(app, one[-8:])

@@ -42,7 +42,8 @@ async def test_the_table_lives(box: LocalBox) -> None:
         await submit(box, spec("second", "false"))
         await shows(app, "✗ failed")
         await shows(app, "exit status 1")
-        assert [row.name for row in rows(app)] == ["second", "first"]
+        # What is under way stays on top.
+        assert [row.name for row in rows(app)] == ["first", "second"]
         await box.cancel([one])
         await shows(app, "– cancelled")
         await box.remove([one])
