@@ -38,11 +38,13 @@ class Findings:
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """What the sandbox is to give: what decides first, so that no artifact keeps it out."""
-        first = [] if self.score_file is None else [self.score_file.path]
-        if self._judge is not None:
-            first.append(self._judge.report)
-        return tuple(dict.fromkeys([*first, *self._artifacts]))
+        """What the sandbox is to give: what decides first, so that no artifact keeps it out.
+
+        The score file is read where it comes first, and kept where it is an artifact too.
+        """
+        read = () if self.score_file is None else (self.score_file.path,)
+        report = () if self._judge is None else (self._judge.report,)
+        return (*read, *dict.fromkeys((*report, *self._artifacts)))
 
     async def tell(self, verdict: Verdict, *, stopped: bool) -> Verdict:
         """``verdict`` with what was found, once the transcript is complete. ``stopped``: it is the
