@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from io import BufferedReader
 from pathlib import Path
 from types import MappingProxyType
 
@@ -21,6 +22,21 @@ from evalbox.store.store import Store
 _PIECE = 256 * 1024
 #: Seconds between looks at a log that another task, or another process, writes.
 _LOOK = 0.1
+
+
+async def _opened(path: Path) -> BufferedReader:
+    """Closed again where the caller is cancelled meanwhile."""
+    opening = asyncio.ensure_future(asyncio.to_thread(path.open, "rb"))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_close)
+        raise
+
+
+def _close(opening: asyncio.Task[BufferedReader]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
 
 
 class LocalImages:
@@ -105,7 +121,7 @@ class LocalImages:
         key = (await self._store.find_build(reference)).key
         path = self._store.build_log(key)
         try:
-            file = await asyncio.to_thread(path.open, "rb")
+            file = await _opened(path)
         except FileNotFoundError:
             return
         with file:

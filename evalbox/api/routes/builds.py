@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
@@ -104,8 +105,9 @@ async def stream_build_log(reference: Reference, box: TheBox) -> EventStream:
 
     async def frames() -> AsyncIterator[bytes]:
         try:
-            async for data in box.images.build_log(key, follow=True):
-                yield frame("piece", {"data": base64.b64encode(data).decode()})
+            async with aclosing(box.images.build_log(key, follow=True)) as pieces:  # type: ignore[type-var]
+                async for data in pieces:
+                    yield frame("piece", {"data": base64.b64encode(data).decode()})
         except EvalboxError as error:
             yield frame("problem", problem(error, problems.status_of(error)))
         else:
