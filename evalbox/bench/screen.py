@@ -272,8 +272,8 @@ async def _pressed(terminal: Terminal, seconds: float) -> list[float]:
         await asyncio.sleep(chosen.uniform(*_KEYS))
         before = len(terminal.shown)
         began = time.monotonic()
-        # Rows move while it is pressed: up there may be nothing left above.
-        terminal.type("j")
+        # Rows come and go meanwhile: from the first row there is always a way down, and back.
+        terminal.type("jg"[len(times) % 2])
         times.append(await terminal.until(_CURSOR, behind=before) - began)
     return times
 
