@@ -6,23 +6,21 @@ import json
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 from evalbox.batches.file import parse_batch
 from evalbox.batches.plan import units
 from evalbox.batches.run import Tally, follow, members, queue, standing_of
 from evalbox.bench.report import Figure, Goal
+from evalbox.bench.unhindered import unhindered_box
 from evalbox.config.settings import Settings
 from evalbox.domain.experiment import experiment
-from evalbox.engines.fake import FakeEngine
 from evalbox.export.experiment import page
 from evalbox.requests.making import in_silence
 from evalbox.requests.request import Defaults
 from evalbox.service.local import LocalBox
 from evalbox.wire import experiment as document
 
-_SLOTS = 64
 _TASKS, _AGENTS, _NAME = 20, 5, "bench"
 
 
@@ -53,24 +51,11 @@ async def batch(
 
 async def _round(settings: Settings, directory: Path, evaluations: int) -> tuple[float, float]:
     """Seconds from the file to the report, and from the last end to it."""
-    unhindered = replace(
-        settings,
-        data_dir=directory,
-        engine="fake",
-        slots=_SLOTS,
-        memory_percent=100,
-        load_per_core=1000,
-        cpu_overcommit=1000,
-        memory_overcommit=1000,
-    )
-    box = await LocalBox.open(unhindered, work=True, engines=[FakeEngine()])
-    try:
+    async with unhindered_box(settings, directory) as box:
         began = time.perf_counter()
         await _run(box, evaluations // (_TASKS * _AGENTS))
         ended = max(item.finished_at or 0.0 for item in await members(box, _NAME))
         return time.perf_counter() - began, time.time() - ended
-    finally:
-        await box.close(drain=0)
 
 
 async def _run(box: LocalBox, epochs: int) -> None:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from evalbox.bench.report import Figure, Goal
+from evalbox.bench.unhindered import unhindered_box
 from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.state import State
-from evalbox.engines.fake import FakeEngine
 from evalbox.service.local import LocalBox
 
-_SLOTS = 64
 _SUBMIT_AT_ONCE = 5000
 
 
@@ -61,18 +59,7 @@ async def no_ops(
 
 
 async def _rate(settings: Settings, directory: Path, depth: int, measured: int) -> float:
-    unhindered = replace(
-        settings,
-        data_dir=directory,
-        engine="fake",
-        slots=_SLOTS,
-        memory_percent=100,
-        load_per_core=1000,
-        cpu_overcommit=1000,
-        memory_overcommit=1000,
-    )
-    box = await LocalBox.open(unhindered, work=True, engines=[FakeEngine()])
-    try:
+    async with unhindered_box(settings, directory) as box:
         await box.pause()
         spec = EvaluationSpec(name="no-op", command=("true",), image="none", engine="fake")
         made: list[Evaluation] = []
@@ -84,8 +71,6 @@ async def _rate(settings: Settings, directory: Path, depth: int, measured: int) 
         await box.wait(made[measured - 1].id)
         seconds = time.perf_counter() - began
         return await _completed(box) / seconds
-    finally:
-        await box.close(drain=0)
 
 
 async def _completed(box: LocalBox) -> int:

@@ -17,17 +17,16 @@ from evalbox.bench.readers import percentile
 from evalbox.bench.report import Figure, Goal
 from evalbox.bench.service import UNHINDERED, own_command, running
 from evalbox.bench.terminal import Terminal, on_terminal
+from evalbox.bench.unhindered import SLOTS, unhindered_box
 from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import EvaluationSpec
-from evalbox.engines.fake import FakeEngine
 from evalbox.errors import EvalboxError, ServiceUnreachable
 from evalbox.host.sockets import NAME
 from evalbox.service.box import Box
-from evalbox.service.local import LocalBox
 from evalbox.service.remote.box import RemoteBox
 from evalbox.service.remote.client import Client
 
-_AT_ONCE, _SLOTS = 5000, 64
+_AT_ONCE = 5000
 _BATCHES, _TASKS = 50, 400
 _AGENTS = ("gpt", "claude", "replay")
 _ROW, _OLDEST = "history-", "OLDEST OF ALL"
@@ -66,7 +65,7 @@ async def screen(
     """``evaluations`` have ended before; while it is measured, others come and go."""
     where = directory / "screen"
     progress(f"screen: {evaluations:,} evaluations are run")
-    await _fill(replace(settings, data_dir=where), evaluations)
+    await _fill(settings, where, evaluations)
     progress("screen: starts")
     first = [await _start(where) for _ in range(starts)]
     progress("screen: with the queue in the same process")
@@ -87,22 +86,15 @@ async def screen(
 # --- the history ---
 
 
-async def _fill(settings: Settings, count: int) -> None:
-    chosen = replace(
-        settings, engine="fake", slots=_SLOTS, memory_percent=100, load_per_core=1000,
-        cpu_overcommit=1000, memory_overcommit=1000,
-    )  # fmt: skip
-    box = await LocalBox.open(chosen, work=True, engines=[FakeEngine()])
-    try:
+async def _fill(settings: Settings, directory: Path, count: int) -> None:
+    async with unhindered_box(settings, directory) as box:
         made = []
         for start in range(0, count, _AT_ONCE):
             numbers = range(start, min(start + _AT_ONCE, count))
             made = [one.id for one in await box.submit([_spec(number) for number in numbers])]
             await box.wait(made[-1])
-        for one in made[-_SLOTS:]:
+        for one in made[-SLOTS:]:
             await box.wait(one)
-    finally:
-        await box.close(drain=0)
 
 
 def _spec(number: int) -> EvaluationSpec:
@@ -173,7 +165,7 @@ def _lag(name: str, lags: list[float]) -> Figure:
 
 
 async def _attached(settings: Settings, where: Path, seconds: float) -> list[Figure]:
-    environment = {"EVALBOX_ENGINE": "fake", "EVALBOX_SLOTS": str(_SLOTS)}
+    environment = {"EVALBOX_ENGINE": "fake", "EVALBOX_SLOTS": str(SLOTS)}
     async with running(where, settings, environment) as service, _shown(where, _FAR) as terminal:
         await _loaded(terminal)
         busy = await _under_changes(terminal, service.box, seconds)
@@ -201,7 +193,7 @@ async def _shown(
 ) -> AsyncIterator[Terminal]:
     arguments = (*(command or own_command()), "--data-dir", str(where))
     chosen = UNHINDERED | {
-        "EVALBOX_ENGINE": "fake", "EVALBOX_SLOTS": str(_SLOTS), "EVALBOX_PORT": "0",
+        "EVALBOX_ENGINE": "fake", "EVALBOX_SLOTS": str(SLOTS), "EVALBOX_PORT": "0",
         "EVALBOX_DRAIN": "0",
     }  # fmt: skip
     async with on_terminal(arguments, {**chosen, **environment}) as terminal:

@@ -69,7 +69,9 @@ async def _caught_up(
     on_progress: Callable[[float], None] | None,
 ) -> None:
     waiting = asyncio.create_task(clock.caught_up(on_progress), name="demo-past")
-    await asyncio.wait({waiting, playing}, return_when=asyncio.FIRST_COMPLETED)
-    if playing.done():
+    try:
+        await asyncio.wait({waiting, playing}, return_when=asyncio.FIRST_COMPLETED)
+        if playing.done():
+            await playing
+    finally:
         waiting.cancel()
-        await playing

@@ -39,18 +39,7 @@ def _next_occurrence(text: str, now: float) -> float:
 
 def parse_since(text: str, *, now: float, field: str) -> float:
     """A moment, or how long ago it was. Raises ``InvalidInput``."""
-    try:
-        return now - parse_duration(text, field=f"--{field}")
-    except InvalidInput:
-        pass
-    try:
-        return parse_moment(text, now=now, field=field)
-    except InvalidInput:
-        raise InvalidInput(
-            f"--{field}: {text!r} is neither a duration nor a time",
-            hint="write it as 90s, 2h, 7d or 2030-01-31T18:30",
-            field=field,
-        ) from None
+    return _moment_or(text, -1, now=now, field=field, examples="90s, 2h, 7d")
 
 
 def local(at: float) -> str:
@@ -60,8 +49,13 @@ def local(at: float) -> str:
 
 def parse_until(text: str, *, now: float, field: str) -> float:
     """A moment, or how long from now it is. Raises ``InvalidInput``."""
+    return _moment_or(text, 1, now=now, field=field, examples="12h, 90d")
+
+
+def _moment_or(text: str, sign: int, *, now: float, field: str, examples: str) -> float:
+    """A duration counts from ``now``, back or on by its ``sign``."""
     try:
-        return now + parse_duration(text, field=f"--{field}")
+        return now + sign * parse_duration(text, field=f"--{field}")
     except InvalidInput:
         pass
     try:
@@ -69,6 +63,6 @@ def parse_until(text: str, *, now: float, field: str) -> float:
     except InvalidInput:
         raise InvalidInput(
             f"--{field}: {text!r} is neither a duration nor a time",
-            hint="write it as 12h, 90d or 2030-01-31T18:30",
+            hint=f"write it as {examples} or 2030-01-31T18:30",
             field=field,
         ) from None
