@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 from evalbox.domain.activity import Activity
 from evalbox.domain.outcome import Outcome
@@ -173,3 +174,11 @@ def moment(at: float) -> str:
 
 def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def place(path: Path) -> str:
+    """``path``, with ``~`` for the home directory, as a shell would take it."""
+    try:
+        return f"~/{path.relative_to(Path.home())}"
+    except (ValueError, RuntimeError):
+        return str(path)

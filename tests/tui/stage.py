@@ -14,6 +14,7 @@ import pytest
 from conftest import control, in_state, spec, submit, until
 from textual.pilot import Pilot
 
+import evalbox
 from evalbox.config.settings import Settings
 from evalbox.domain import ids
 from evalbox.domain.activity import Activity
@@ -48,6 +49,8 @@ async def staged(directory: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncItera
     random = Random(7)
     monkeypatch.setattr(ids.secrets, "randbits", random.getrandbits)
     monkeypatch.setenv("TZ", "UTC")
+    # Where the samples lie is told as the way from there.
+    monkeypatch.setenv("HOME", str(Path(evalbox.__file__).resolve().parents[1]))
     time.tzset()
     clock = ManualClock()
     settings = Settings(data_dir=directory, engine="fake", slots=4, load_per_core=1000.0)

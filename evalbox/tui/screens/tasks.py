@@ -181,7 +181,7 @@ class TasksScreen(TablePage[Listed]):
         size = f"  {format_size(row.size)}" if row.size else ""
         lines: list[Line] = [
             [(f" {steady(row.name)}", Tone.STRONG), (size, Tone.MUTED),
-             (f"  {steady(str(row.path))}", Tone.FAINT)],
+             (f"  {steady(wording.place(row.path))}", Tone.FAINT)],
             [(f" {steady(row.summary)}", Tone.TEXT), (self._story(row), Tone.MUTED)],
         ]  # fmt: skip
         read = self._previews.get(row.path)
