@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.state import FINAL, State
-from evalbox.domain.statistics import wilson
+from evalbox.domain.statistics import Rated
 
 #: Seconds over which the pace of a batch is measured.
 RECENT = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class Batch(Rated):
     """``concurrency`` None means no limit but the pool's.
 
     ``outcomes`` are of those that have ended.
@@ -63,16 +63,6 @@ class Batch:
         """
         broken = self.outcomes.get(Outcome.TASK_ERROR, 0)
         return self.passed + self.states.get(State.FAILED, 0) - broken
-
-    @property
-    def pass_rate(self) -> float | None:
-        """Of those judged; None before there are any."""
-        return self.passed / self.judged if self.judged else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Where the true pass rate lies with 95 % confidence; None before any was judged."""
-        return wilson(self.passed, self.judged) if self.judged else None
 
     def throughput(self, now: float) -> float | None:
         """How many end in an hour: of late, or over all its time where it has finished.

@@ -11,7 +11,7 @@ from evalbox.domain.evaluation import AGENT, Evaluation
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import State
-from evalbox.domain.statistics import Paired, paired, wilson
+from evalbox.domain.statistics import Paired, Rated, paired
 
 #: Labels that part evaluations of one task, beside who attempts it.
 _PARTING = ("epoch", "sample")
@@ -59,7 +59,7 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
-class Totals:
+class Totals(Rated):
     """``judged`` passed or failed; ``scored`` have a number, ``mean_score`` is the mean of them."""
 
     total: int
@@ -67,15 +67,6 @@ class Totals:
     passed: int
     scored: int
     mean_score: float | None
-
-    @property
-    def pass_rate(self) -> float | None:
-        return self.passed / self.judged if self.judged else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Of the pass rate, with 95 % confidence."""
-        return wilson(self.passed, self.judged) if self.judged else None
 
 
 @dataclass(frozen=True, slots=True)

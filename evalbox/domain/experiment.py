@@ -14,7 +14,7 @@ from evalbox.domain.outcome import Outcome
 from evalbox.domain.reducers import Reducer, clustered_error, mean, pass_all, pass_at
 from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import FINAL, State
-from evalbox.domain.statistics import wilson
+from evalbox.domain.statistics import Rated
 
 EPOCH = "epoch"
 #: The label of the score from which on an evaluation passes.
@@ -22,7 +22,7 @@ THRESHOLD = "pass_score"
 
 
 @dataclass(frozen=True)
-class Cell:
+class Cell(Rated):
     """Some of the evaluations, in the order in which they were begun.
 
     Those pass that are scored ``least`` or more; None for what the label of each says, or else
@@ -49,15 +49,6 @@ class Cell:
     @property
     def passed(self) -> int:
         return sum(self.verdicts)
-
-    @property
-    def pass_rate(self) -> float | None:
-        return self.passed / self.judged if self.judged else None
-
-    @property
-    def interval(self) -> tuple[float, float] | None:
-        """Of the pass rate, with 95 % confidence."""
-        return wilson(self.passed, self.judged) if self.judged else None
 
     @cached_property
     def ended(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from evalbox.domain.reducers import clustered_error, mean
 
@@ -24,6 +25,32 @@ def wilson(passed: int, total: int, z: float = 1.96) -> tuple[float, float]:
     low = 0.0 if passed == 0 else max(0.0, middle - spread)
     high = 1.0 if passed == total else min(1.0, middle + spread)
     return low, high
+
+
+class Judged(Protocol):
+    """What has been judged, and how many of it passed."""
+
+    @property
+    def passed(self) -> int: ...
+
+    @property
+    def judged(self) -> int: ...
+
+
+class Rated:
+    """What any ``Judged`` says of its rate."""
+
+    __slots__ = ()
+
+    @property
+    def pass_rate(self: Judged) -> float | None:
+        """Of those judged; None before there are any."""
+        return self.passed / self.judged if self.judged else None
+
+    @property
+    def interval(self: Judged) -> tuple[float, float] | None:
+        """Where the true pass rate lies with 95 % confidence; None before any was judged."""
+        return wilson(self.passed, self.judged) if self.judged else None
 
 
 @dataclass(frozen=True, slots=True)
