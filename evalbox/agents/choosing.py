@@ -28,8 +28,14 @@ def choose(text: str) -> Agent:
 
     Raises ``InvalidInput`` and ``FileMissing``.
     """
-    agent = _chosen(text)
-    return replace(agent, name=_shown(agent.name))
+    return presentable(_chosen(text))
+
+
+def presentable(agent: Agent) -> Agent:
+    """With a name as a label can have it, and a column of a table."""
+    plain = "".join(one if one.isprintable() else " " for one in agent.name)
+    words = " ".join(plain.split()) or "agent"
+    return replace(agent, name=words if len(words) <= _MOST_NAME else f"{words[: _MOST_NAME - 1]}…")
 
 
 def _chosen(text: str) -> Agent:
@@ -49,10 +55,3 @@ def _chosen(text: str) -> Agent:
     if _LIKE_FILE.fullmatch(text):
         raise FileMissing(f"--agent: {text}: no such file", hint="check the path")
     return command(text)
-
-
-def _shown(name: str) -> str:
-    """As a label can have it, and a column of a table."""
-    plain = "".join(one if one.isprintable() else " " for one in name)
-    words = " ".join(plain.split()) or "agent"
-    return words if len(words) <= _MOST_NAME else f"{words[: _MOST_NAME - 1]}…"

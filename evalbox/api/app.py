@@ -30,6 +30,7 @@ from evalbox.api.routes import (
     docs,
     evaluations,
     events,
+    families,
     health,
     host,
     images,
@@ -62,6 +63,7 @@ meaning: what cannot be done so becomes `/api/v2`, beside it.
 #: In the order of the documentation.
 _ROUTERS = (
     evaluations.router,
+    families.router,
     activity.router,
     output.router,
     artifacts.router,

@@ -134,7 +134,31 @@ class ImageBuildBody(Body):
     description: Annotated[str, Field(max_length=4096)] = ""
 
 
-class EvaluationBody(Body):
+class AskedBody(Body):
+    """What is said of an evaluation whatever is run.
+
+    ``delay`` in seconds or ``not_before`` put the start off. What is left out has the box's own
+    default.
+    """
+
+    name: Text | None = None
+    image: Text | None = None
+    engine: Text | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+    inputs: Items[InputBody] = Field(default_factory=list, max_length=MAX_INPUTS)
+    artifacts: Items[str] = Field(default_factory=list, max_length=MAX_ARTIFACTS)
+    network: Network = Network.NONE
+    limits: LimitsBody = LimitsBody()
+    priority: PriorityName = "normal"
+    retry: RetryBody = RetryBody()
+    not_before: datetime | None = None
+    delay: Number | None = Field(None, ge=0, le=366 * 86400)
+    batch: Text | None = None
+    labels: dict[str, str] = Field(default_factory=dict)
+    idempotency_key: Text | None = None
+
+
+class EvaluationBody(AskedBody):
     """What is to be run: a ``script``, or a ``command`` that the image has.
 
     ``delay`` in seconds or ``not_before`` put the start off. ``score`` is the path, absolute or
@@ -153,28 +177,13 @@ class EvaluationBody(Body):
 
     script: ScriptBody | None = None
     command: Items[str] | None = Field(None, min_length=1, max_length=4096)
-    name: Text | None = None
     kind: Text | None = None
-    image: Text | None = None
-    engine: Text | None = None
     user: Text | None = None
     workdir: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
-    env: dict[str, str] = Field(default_factory=dict)
-    inputs: Items[InputBody] = Field(default_factory=list, max_length=MAX_INPUTS)
     stdin: ContentBody | None = None
-    artifacts: Items[str] = Field(default_factory=list, max_length=MAX_ARTIFACTS)
     score: Annotated[str, Field(min_length=1, max_length=4096)] | None = None
     build: ImageBuildBody | None = None
     capabilities: Items[Text] = Field(default_factory=list, max_length=16)
-    network: Network = Network.NONE
-    limits: LimitsBody = LimitsBody()
-    priority: PriorityName = "normal"
-    retry: RetryBody = RetryBody()
-    not_before: datetime | None = None
-    delay: Number | None = Field(None, ge=0, le=366 * 86400)
-    batch: Text | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
-    idempotency_key: Text | None = None
 
 
 class EvaluationsBody(Body):

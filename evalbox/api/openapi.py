@@ -18,6 +18,7 @@ _FOREIGN = ("HTTPValidationError", "ValidationError")
 TAGS = {
     "evaluations": "What is to be run, how it stands, and what came of it.",
     "blobs": "Contents of files, uploaded before an evaluation names them.",
+    "families": "Attempts at tasks of families of the METR Task Standard.",
     "batches": "Groups of evaluations with a limit of their own.",
     "sandboxes": "Sandboxes that stay, to run commands in and to exchange files with.",
     "queue": "What waits, how much runs at once, and what could not be run.",

@@ -32,8 +32,9 @@ class PreparedFamily:
     """A request for one or more tasks of a family, which is read, and whose image is not made yet.
 
     ``spec`` is what all of its evaluations have in common, with the family's name; its ``env`` are
-    the agent's own variables. ``limits`` are those that were asked for by name, which go over the
-    manifest's. ``network`` is what was asked for where anything was.
+    the agent's own variables, its ``inputs`` files that are stored already. ``limits`` are those
+    that were asked for by name, which go over the manifest's. ``network`` is what was asked for
+    where anything was. ``caller`` is the environment that may have what a family requires.
     """
 
     spec: EvaluationSpec
@@ -155,12 +156,13 @@ class PreparedFamily:
             score_on_limits=said.score_on_limits,
         )
         files = (planning.driver(), plan, *self.agent.files, *self.files)
+        sent = tuple([await uploads.store(file) for file in files])
         named = self.spec.name != self.family.name
         return replace(
             common,
             name=common.name if named else f"{self.family.name}/{task}",
             command=planning.run_command(task),
-            inputs=tuple([await uploads.store(file) for file in files]),
+            inputs=(*sent, *common.inputs),
             network=Network.INTERNET if internet else Network.NONE,
             limits=self._limits(said),
         )

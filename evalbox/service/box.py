@@ -70,6 +70,10 @@ class Box(Protocol):
         """Stores the content of an input file; gives its blob (SHA-256, hex) and size in bytes."""
         ...
 
+    def read_blob(self, blob: str) -> AsyncIterator[bytes]:
+        """The content that ``upload`` gave the name to. Raises ``FileMissing``."""
+        ...
+
     async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
         """Queues all or none. Durable when it returns.
 

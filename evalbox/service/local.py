@@ -38,7 +38,13 @@ from evalbox.engines.base import Engine
 from evalbox.engines.docker import DockerEngine
 from evalbox.engines.fake import FakeEngine
 from evalbox.engines.registry import make_engine
-from evalbox.errors import ArtifactNotFound, EngineError, ImageNotFound, InvalidInput
+from evalbox.errors import (
+    ArtifactNotFound,
+    EngineError,
+    FileMissing,
+    ImageNotFound,
+    InvalidInput,
+)
 from evalbox.scheduler.building import Builds
 from evalbox.scheduler.residents import Residents
 from evalbox.scheduler.scheduler import Scheduler
@@ -200,6 +206,16 @@ class LocalBox:
                 blob, size = await self._store.put_blob_file(source)
             entry.target, entry.detail = blob, {"size": size}
         return blob, size
+
+    async def read_blob(self, blob: str) -> AsyncIterator[bytes]:
+        try:
+            async for data in _content(self._store.blob_path(blob)):
+                yield data
+        except FileNotFoundError:
+            raise FileMissing(
+                f"no blob {blob[:12]} is in the store",
+                hint="upload it; what no evaluation needs is forgotten after a day",
+            ) from None
 
     async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
         detail = {"count": len(specs)}
@@ -406,14 +422,8 @@ class LocalBox:
                 f"evaluation {evaluation_id} kept no artifact {path!r}",
                 hint="list them with: evalbox artifacts ID",
             )
-        file = await asyncio.to_thread(
-            (self._store.artifact_dir(evaluation_id, number) / path).open, "rb"
-        )
-        try:
-            while data := await asyncio.to_thread(file.read, _OUTPUT_PIECE):
-                yield data
-        finally:
-            file.close()
+        async for data in _content(self._store.artifact_dir(evaluation_id, number) / path):
+            yield data
 
     async def batches(self) -> Sequence[Batch]:
         return await self._store.batches()
@@ -559,6 +569,15 @@ class LocalBox:
     async def backup(self, target: Path) -> None:
         async with audited(self._store, "box.backup", str(target)):
             await self._store.backup(target)
+
+
+async def _content(path: Path) -> AsyncIterator[bytes]:
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        while data := await asyncio.to_thread(file.read, _OUTPUT_PIECE):
+            yield data
+    finally:
+        file.close()
 
 
 def _ids(made: Sequence[Evaluation]) -> str:

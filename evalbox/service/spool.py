@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evalbox.service.box import Box
-from evalbox.store.files import translate_os
+from evalbox.store.files import SCRATCH, translate_os
 
 
 @contextlib.asynccontextmanager
@@ -34,11 +34,16 @@ async def spooled(pieces: AsyncIterator[bytes], directory: Path) -> AsyncIterato
         yield Path(f"/proc/self/fd/{file.fileno()}")
 
 
+def scratch(data_dir: Path) -> tempfile.TemporaryDirectory[str]:
+    """A directory for work, which is gone after its ``cleanup``, or with the object. Blocks."""
+    with _translated(data_dir):
+        return tempfile.TemporaryDirectory(prefix=SCRATCH, dir=data_dir)
+
+
 async def backed_up(box: Box, data_dir: Path) -> BinaryIO:
     """A backup of ``box``, to be read and closed. Raises what ``Box.backup`` does."""
     with _translated(data_dir):
-        # The store knows this prefix, and removes what a crash leaves.
-        made = await asyncio.to_thread(tempfile.mkdtemp, prefix=".backup-", dir=data_dir)
+        made = await asyncio.to_thread(tempfile.mkdtemp, prefix=SCRATCH, dir=data_dir)
     directory = Path(made)
     try:
         await box.backup(directory / "backup")

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from evalbox.errors import Conflict, StoreError
 from evalbox.store.access import Access
-from evalbox.store.files import sync_directory, translate_os
+from evalbox.store.files import SCRATCH, sync_directory, translate_os
 from evalbox.store.sqlite import Error, open_reader, translate
 from evalbox.store.vault import SECRET_KEY
 
@@ -51,7 +51,7 @@ def _write(directory: Path, target: Path, stop: threading.Event) -> None:
         raise Conflict(f"{target} exists already", hint="choose a new name for the backup")
     try:
         with (
-            tempfile.TemporaryDirectory(prefix=".backup-", dir=directory) as scratch,
+            tempfile.TemporaryDirectory(prefix=SCRATCH, dir=directory) as scratch,
             _new_file(target) as part,
             tarfile.open(part, "w", format=tarfile.PAX_FORMAT) as tar,
         ):

@@ -13,6 +13,8 @@ from pathlib import Path
 from evalbox.errors import StoreError, StoreFull, StoreReadOnly
 
 COPY_BYTES = 1 << 20
+#: What directories in the data are called whose content is of no use after a crash.
+SCRATCH = ".scratch-"
 
 
 def translate_os(error: OSError, path: Path) -> StoreError:

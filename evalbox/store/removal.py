@@ -11,7 +11,7 @@ from evalbox.domain.state import FINAL
 from evalbox.store.blobs import GRACE, REMOVED_GRACE, Blobs, delete_unreferenced
 from evalbox.store.evaluations import refuse, standing
 from evalbox.store.events import add_event
-from evalbox.store.files import delete
+from evalbox.store.files import SCRATCH, delete
 from evalbox.store.sqlite import Connection
 
 #: Blobs looked at in one transaction, so that others get their turn.
@@ -77,8 +77,8 @@ class Removal(Blobs):
             delete(self.directory / name)
 
     def _delete_scratch(self, older_than: float) -> None:
-        """What a backup that was killed left."""
-        for path in self.directory.glob(".backup-*"):
+        """What work that was killed left."""
+        for path in self.directory.glob(f"{SCRATCH}*"):
             if path.stat().st_mtime < older_than:
                 delete(path)
 

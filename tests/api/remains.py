@@ -97,7 +97,7 @@ def _connections(standing: Standing) -> int:
 def _scratch(data_dir: Path) -> list[Path]:
     return [
         path
-        for pattern in (".backup-*", "tmp*", "*.part", "**/.*.part")
+        for pattern in (".scratch-*", "tmp*", "*.part", "**/.*.part")
         for path in data_dir.glob(pattern)
     ]
 

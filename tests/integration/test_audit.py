@@ -117,7 +117,7 @@ READS = {
     *("read_artifact", "batches", "batch", "queue", "events", "last_seq", "host", "diagnose"),
     *("require_engine", "open", "close", "running_here", "images", "keys", "audit"),
     *("work_begun", "attempt_begun", "stop_working", "sandboxes", "webhooks", "activity"),
-    "report",
+    *("report", "read_blob"),
     *("keys.list", "audit.list", "audit.verify", "images.list", "images.get"),
     *("images.builds", "images.build", "images.build_log"),
     *("webhooks.list", "webhooks.get", "webhooks.deliveries", "webhooks.alerts"),

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox
 from evalbox.api.references import EvaluationId, MaybeAttempt
-from evalbox.api.responses import octets
+from evalbox.api.responses import download, octets
 from evalbox.domain.access import Scope
 from evalbox.errors import ArtifactNotFound
 from evalbox.wire import document
@@ -44,18 +43,9 @@ async def get_artifact(
     record = next((item for item in records if item.path == path and item.kind == "file"), None)
     if record is None:
         raise ArtifactNotFound(f"evaluation {evaluation_id} kept no artifact {path!r}")
-    content = box.read_artifact(evaluation_id, path, attempt=attempt)
-    # An artifact that was removed in between must fail before the answer has begun.
-    first = await anext(aiter(content), b"")
-
-    async def whole() -> AsyncIterator[bytes]:
-        yield first
-        async for data in content:
-            yield data
-
     name = quote(path.rsplit("/", 1)[-1], safe="")
     headers = {
         "Content-Disposition": f"attachment; filename*=UTF-8''{name}",
         "Content-Length": str(record.size),
     }
-    return StreamingResponse(whole(), media_type="application/octet-stream", headers=headers)
+    return await download(box.read_artifact(evaluation_id, path, attempt=attempt), headers)

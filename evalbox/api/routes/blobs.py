@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Request, Response
+from starlette.responses import StreamingResponse
 
 from evalbox.api.auth import requires
 from evalbox.api.bodies import arriving, upload
-from evalbox.api.context import TheContext
+from evalbox.api.context import TheBox, TheContext
+from evalbox.api.responses import download, octets
 from evalbox.domain.access import Scope
 from evalbox.domain.limits import GIB
 from evalbox.service.spool import spooled
@@ -34,3 +38,16 @@ async def upload_blob(request: Request, context: TheContext) -> BlobDocument:
     async with spooled(arriving(request), context.settings.data_dir) as file:
         blob, size = await context.box.upload(file)
     return {"blob": blob, "size": size}
+
+
+@router.get(
+    "/{blob}",
+    dependencies=[requires(Scope.SUBMIT)],
+    response_class=Response,
+    responses={**octets("The content"), 404: {}},
+)
+async def get_blob(
+    blob: Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")], box: TheBox
+) -> StreamingResponse:
+    """What was uploaded, to whoever knows the SHA-256 of it."""
+    return await download(box.read_blob(blob))

@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.requests import ClientDisconnect
-from starlette.responses import StreamingResponse
 from starlette.types import Receive, Send
 from starlette.types import Scope as AsgiScope
 from starlette.websockets import WebSocket
@@ -23,7 +21,7 @@ from evalbox.api.bodies import upload
 from evalbox.api.context import TheBox
 from evalbox.api.conversation import converse
 from evalbox.api.paging import Cursor, Limit, Page
-from evalbox.api.responses import octets
+from evalbox.api.responses import download, octets
 from evalbox.api.sandbox_models import ExecBody, KeepBody, SandboxBody
 from evalbox.api.sse import EventStream, frame
 from evalbox.domain.access import Scope
@@ -152,9 +150,7 @@ async def converse_with_sandbox(websocket: WebSocket, reference: Reference, box:
 )
 async def read_file(reference: Reference, path: Place, box: TheBox, user: User = None) -> Response:
     """The content of a regular file of at most 100 MiB. It counts as use."""
-    pieces = box.sandboxes.read(reference, path, user=user)
-    # What is wrong with it shows before the first piece.
-    return _FileStream(await anext(pieces, b""), pieces)
+    return await download(box.sandboxes.read(reference, path, user=user))
 
 
 @router.put("/{sandbox}/files", status_code=204, dependencies=SUBMIT, openapi_extra=_BODY)
@@ -195,27 +191,6 @@ class _ExecStream(EventStream):
             await super().__call__(scope, receive, send)
         finally:
             await self._running.close()
-
-
-class _FileStream(StreamingResponse):
-    """The content of a file, of which the first piece has been read."""
-
-    media_type = "application/octet-stream"
-
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
-        super().__init__(_joined(first, rest), headers={"Content-Disposition": "attachment"})
-        self._rest = rest
-
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
-        async with aclosing(self._rest):  # type: ignore[type-var]
-            await super().__call__(scope, receive, send)
-
-
-async def _joined(first: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    if first:
-        yield first
-    async for data in rest:
-        yield data
 
 
 async def _frames(running: SandboxExec, given: bytes, request_id: str) -> AsyncIterator[bytes]:

@@ -69,6 +69,10 @@ class RemoteBox:
         answer = await self._client.upload("POST", "/blobs", source)
         return answer["blob"], answer["size"]
 
+    async def read_blob(self, blob: str) -> AsyncIterator[bytes]:
+        async for data in self._client.pieces("GET", f"/blobs/{_segment(blob)}"):
+            yield data
+
     async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
         """More than fits a request goes in several, each of which is queued whole or not at all."""
         made: list[Evaluation] = []

@@ -81,6 +81,10 @@ class SteadyBox:
     async def upload(self, source: Path | bytes) -> tuple[str, int]:
         return await self._ask(lambda box: box.upload(source))
 
+    async def read_blob(self, blob: str) -> AsyncIterator[bytes]:
+        async for data in self._whole(lambda box: box.read_blob(blob)):
+            yield data
+
     async def submit(self, specs: Sequence[EvaluationSpec]) -> Sequence[Evaluation]:
         keyed = [
             spec if spec.idempotency_key else replace(spec, idempotency_key=secrets.token_hex(16))
@@ -195,11 +199,18 @@ class SteadyBox:
     async def read_artifact(
         self, evaluation_id: str, path: str, *, attempt: int | None = None
     ) -> AsyncIterator[bytes]:
+        async for data in self._whole(
+            lambda box: box.read_artifact(evaluation_id, path, attempt=attempt)
+        ):
+            yield data
+
+    async def _whole(self, read: Callable[[Box], AsyncIterator[bytes]]) -> AsyncIterator[bytes]:
+        """What is always the same, read from the beginning again after a recovery."""
         given = 0
         while True:
             box, seen, position = self._box, self._recoveries, 0
             try:
-                content = box.read_artifact(evaluation_id, path, attempt=attempt)
+                content = read(box)
                 async with aclosing(content) as source:  # type: ignore[type-var]
                     async for data in source:
                         fresh = data[max(0, given - position) :]
