@@ -93,7 +93,7 @@ def test_what_is_opened_keeps_the_fields(tmp_path: Path) -> None:
         ),
         ({"mode": Mode.COMMAND, "command": "ls", "values": {"at": "12:00", "after": "1h"}}, {"at"}),
     ],
-    ids=str,
+    ids=lambda value: " ".join(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_what_is_wrong(given: dict[str, Any], wrong: set[str]) -> None:
     assert set(problems(**given)) == wrong

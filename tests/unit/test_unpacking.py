@@ -117,6 +117,7 @@ def test_what_would_go_elsewhere_is_refused(
         gzip.compress(all_of(member("a", b"content")))[:-9],
         all_of(member("a", b"content" * 1000))[:4096],
     ],
+    ids=["text", "two bytes", "no archive packed", "packed, cut", "cut"],
 )
 def test_what_is_no_archive_is_told(tmp_path: Path, content: bytes) -> None:
     assert "is no" in refused(tmp_path, content)
