@@ -11,6 +11,8 @@ from evalbox.errors import InvalidInput
 from evalbox.tasks.base import TaskFile, read_bytes
 
 MAX_SUBMISSION = 64 * MIB
+#: What a person in a shell is called, and is asked for by.
+HUMAN = "human"
 
 _PLACE = "/root/.evalbox/given"
 
@@ -41,4 +43,4 @@ def command(line: str) -> Agent:
 
 def human() -> Agent:
     """Somebody in a shell of the sandbox, until they say that it is done."""
-    return Agent("human", {"kind": "human"})
+    return Agent(HUMAN, {"kind": "human"})

@@ -22,7 +22,6 @@ from evalbox.cli.session import Session
 from evalbox.cli.watch import conclude
 from evalbox.domain.inert import inert, inert_line
 from evalbox.domain.state import FINAL
-from evalbox.errors import InvalidInput
 from evalbox.host.attaching import attach
 from evalbox.requests.request import Request
 from evalbox.service import human
@@ -33,7 +32,6 @@ from evalbox.service.terminal import Terminal
 
 #: The driver's line when it is the agent's turn.
 _OPEN = b"==> agent\n"
-_WORKDAY = "8h"
 #: Seconds.
 _LOOK, _PATIENCE = 0.1, 10.0
 _HOW = """{name} is open, and what is to be done stands in {home}/instructions.txt:
@@ -49,7 +47,7 @@ def task_command() -> None:
 
 @task_command.command("start", epilog=status.HELP)
 @click.argument("path", metavar="FAMILY/TASK")
-@click.option("--timeout", metavar="TIME", default=_WORKDAY, show_default=True,
+@click.option("--timeout", metavar="TIME", default=human.WORKDAY, show_default=True,
               help="After this it is over.")  # fmt: skip
 @click.option("--secrets", metavar="FILE", help="NAME=VALUE lines for required variables.")
 @click.option("--env", "-e", multiple=True, metavar="K[=V]", help="A variable for you in there.")
@@ -72,12 +70,7 @@ async def task_start(session: Session, *, path: str, **given: Any) -> int | None
     async with session.box(work=True) as box:
         await box.require_engine(prepared.spec.engine)
         specs = await prepared.specs(box, session.console.build)
-        if len(specs) > 1:
-            raise InvalidInput(
-                f"{path}: has {len(specs):,} tasks",
-                hint="name one of them: " + ", ".join(spec.name for spec in specs[:8]),
-                field="path",
-            )
+        human.alone(specs, path=path)
         (evaluation,) = await box.submit(specs)
 
         async def cancel() -> None:

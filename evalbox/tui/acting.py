@@ -52,6 +52,8 @@ class Acting(Page):
                 tooltip="Remove, with its files"),
         Binding("e", "shell", "shell", id="evaluation.shell",
                 tooltip="Open a shell in its sandbox"),
+        Binding("W", "work", "work", show=False, id="evaluation.work",
+                tooltip="Work on it yourself, where a person attempts it"),
         Binding("y", "copy", "copy id", id="evaluation.copy", tooltip="Copy the id"),
         Binding("Y", "copy_json", "copy JSON", show=False, id="evaluation.copy_json",
                 tooltip="Copy it as JSON"),
@@ -61,7 +63,7 @@ class Acting(Page):
                 tooltip="Compare the two that are marked"),
     ]  # fmt: skip
     CHANGING: ClassVar[frozenset[str]] = frozenset(
-        {"cancel", "retry", "remove", "prioritize", "hasten", "undo", "shell"}
+        {"cancel", "retry", "remove", "prioritize", "hasten", "undo", "shell", "work"}
     )
 
     #: What takes the last change of priorities back.
@@ -181,6 +183,15 @@ class Acting(Page):
         from evalbox.tui.visiting import visit
 
         self.tell(await visit(self.app, self.context.box, row.id, row.name))
+
+    def action_work(self) -> None:
+        rows = self.chosen()
+        if len(rows) != 1:
+            self.tell("work is on one only")
+            return
+        from evalbox.tui.screens.work import work
+
+        self.begin(partial(work, self, rows[0]))
 
     def action_copy(self) -> None:
         if rows := self.chosen():

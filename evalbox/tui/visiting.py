@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textual.app import App, SuspendNotSupported
 
 from evalbox.domain.ids import short
 from evalbox.domain.inert import inert_line
+from evalbox.domain.sandbox import ExecSpec
 from evalbox.errors import EvalboxError, InvalidInput
 from evalbox.service.box import Box
 from evalbox.service.interactive import interact, shell_spec, to_descriptor
@@ -15,7 +18,13 @@ from evalbox.service.terminal import STDOUT, Terminal
 _CLEAR = "\x1b[H\x1b[2J"
 
 
-async def visit(app: App[object], box: Box, evaluation_id: str, name: str) -> str:
+async def visit(
+    app: App[object],
+    box: Box,
+    evaluation_id: str,
+    name: str,
+    shell: Callable[[Terminal], ExecSpec] = shell_spec,
+) -> str:
     """Opens a shell in its sandbox, and gives in words how that ended.
 
     Meanwhile nothing else is drawn, while the box goes on. Raises ``InvalidInput`` where there is
@@ -24,7 +33,7 @@ async def visit(app: App[object], box: Box, evaluation_id: str, name: str) -> st
     terminal = Terminal.of_this_process()
     if terminal is None:
         raise InvalidInput("a shell needs a terminal", hint="evalbox shell ID, on one")
-    running = await box.shell(evaluation_id, shell_spec(terminal))
+    running = await box.shell(evaluation_id, shell(terminal))
     try:
         return await _instead_of(
             app, running, terminal, f"{inert_line(name)} {short(evaluation_id)}"

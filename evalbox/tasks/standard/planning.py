@@ -81,6 +81,11 @@ def check_phase(phase: str) -> None:
         )
 
 
+def deadline(plan: Mapping[str, Any], phase: str) -> float:
+    """Seconds that a phase may take by a plan for a task. Raises as reading a document does."""
+    return float({**DEADLINES, **plan["deadlines"]}[phase])
+
+
 def longest(deadlines: Mapping[str, float]) -> float:
     """Seconds after which a task's life has ended even if every phase takes all of its time."""
     seconds = dict(DEADLINES) | dict(deadlines)

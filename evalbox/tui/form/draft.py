@@ -133,7 +133,7 @@ def opened(path: Path, before: Draft) -> Draft:
     ``FileMissing``; reads the file, so that it is to be called beside an event loop.
     """
     path = path.expanduser()
-    text = None if path.is_dir() else _editable(read_bytes(path, limit=MAX_SCRIPT))
+    text = None if path.is_dir() else editable(read_bytes(path, limit=MAX_SCRIPT))
     if text is None:
         return replace(before, mode=Mode.FILE, path=str(path), text="", opened="", command="",
                        language=AUTO)  # fmt: skip
@@ -146,7 +146,7 @@ def too_long(text: str) -> bool:
     return len(text) > MOST_TEXT or text.count("\n") >= MOST_LINES
 
 
-def _editable(source: bytes) -> str | None:
+def editable(source: bytes) -> str | None:
     """The text, where an editor would give it back as it is."""
     try:
         text = source.decode()

@@ -13,12 +13,14 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widget import Widget
 
+from evalbox.agents.simple import HUMAN
 from evalbox.config.settings import Settings
 from evalbox.domain.evaluation import Evaluation
 from evalbox.errors import EvalboxError
 from evalbox.requests.line import line
 from evalbox.requests.prepared import Asked
 from evalbox.requests.request import Defaults
+from evalbox.service import human
 from evalbox.tui.context import Context
 from evalbox.tui.form.draft import Draft, opened
 from evalbox.tui.form.opening import Opening
@@ -36,6 +38,7 @@ from evalbox.tui.wording import count
 _PAUSE = 0.15
 #: The box has its own engine and image.
 _DEFAULTS = Defaults()
+_NONE: Mapping[str, str] = {}
 
 
 class _Leaving(Enum):
@@ -44,7 +47,7 @@ class _Leaving(Enum):
 
 
 class NewEvaluation(Page):
-    """``path`` is opened, if there is one; else the form is as it was left."""
+    """``path`` is opened, if there is one, with ``values``; else the form is as it was left."""
 
     NAME = "New evaluation"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,12 +64,14 @@ class NewEvaluation(Page):
     ]  # fmt: skip
     CHANGING: ClassVar[frozenset[str]] = frozenset({"submit"})
 
-    def __init__(self, context: Context, path: Path | None = None) -> None:
+    def __init__(
+        self, context: Context, path: Path | None = None, values: Mapping[str, str] = _NONE
+    ) -> None:
         super().__init__(context)
         self.id = "new"
         kept = context.desk.draft if path is None else None
         self._path = path
-        self.sheet = Sheet(kept or Draft(), context.glyphs)
+        self.sheet = Sheet(kept or Draft(values=dict(values)), context.glyphs)
         self.status = Picture(self._status, id="status")
         self._problems: Mapping[str, EvalboxError] | None = None
         self._sending = False
@@ -152,12 +157,15 @@ class NewEvaluation(Page):
             box = self.context.box
             prepared = await asyncio.to_thread(_prepared, self._copy_of_draft(),
                                                self.context.clock.now())  # fmt: skip
-            items = await box.submit(await prepared.specs(box, self._building))
+            specs = await prepared.specs(box, self._building)
+            if by_hand := self.draft.values.get("agent") == HUMAN:
+                human.alone(specs, path=self.draft.path)
+            items = await box.submit(specs)
         finally:
             self._sending, self._progress = False, ""
             self.status.look()
         self.context.desk.draft = None
-        self._show(items)
+        self._show(items, by_hand=by_hand)
 
     def _building(self, text: str) -> None:
         for told in text.splitlines():
@@ -165,8 +173,13 @@ class NewEvaluation(Page):
                 self._progress = steady(told)
         self.status.look()
 
-    def _show(self, items: Sequence[Evaluation]) -> None:
+    def _show(self, items: Sequence[Evaluation], *, by_hand: bool) -> None:
         app = self.app
+        if by_hand:
+            from evalbox.tui.screens.work import WorkScreen
+
+            app.switch_screen(WorkScreen(self.context, row_of(items[0])))
+            return
         if len(items) == 1:
             from evalbox.tui.screens.evaluation import EvaluationScreen
 

@@ -11,12 +11,15 @@ from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
+from evalbox.agents.simple import HUMAN
 from evalbox.domain.evaluation import EvaluationSpec
 from evalbox.domain.ids import short
 from evalbox.domain.limits import Limits
 from evalbox.domain.quantity import format_duration, format_size
 from evalbox.requests.request import Defaults, Request
+from evalbox.service import human
 from evalbox.tasks.catalogue import Catalogue, Listed, catalogue, places
+from evalbox.tasks.standard.format import KIND
 from evalbox.tui import wording
 from evalbox.tui.context import Context
 from evalbox.tui.model.derived import Made
@@ -49,6 +52,8 @@ class TasksScreen(TablePage[Listed]):
         Binding("n", "edit", "new evaluation", id="tasks.new",
                 tooltip="A new evaluation of the task, in the form"),
         Binding("r", "run", "run", id="tasks.run", tooltip="Run it with the defaults"),
+        Binding("W", "work", "work on it", show=False, id="tasks.work",
+                tooltip="Attempt a task of the family yourself"),
         Binding("J", "scroll_preview(1)", "preview down", show=False, id="tasks.preview_down",
                 tooltip="Move on in the preview"),
         Binding("K", "scroll_preview(-1)", "preview up", show=False, id="tasks.preview_up",
@@ -56,7 +61,7 @@ class TasksScreen(TablePage[Listed]):
         Binding("u", "look_again", "look again", show=False, id="tasks.look",
                 tooltip="Look for tasks again"),
     ]  # fmt: skip
-    CHANGING: ClassVar[frozenset[str]] = frozenset({"edit", "run"})
+    CHANGING: ClassVar[frozenset[str]] = frozenset({"edit", "run", "work"})
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -220,6 +225,16 @@ class TasksScreen(TablePage[Listed]):
 
         row = self.table.current
         self.app.push_screen(NewEvaluation(self.context, row.path if row is not None else None))
+
+    def action_work(self) -> None:
+        from evalbox.tui.screens.new import NewEvaluation
+
+        row = self.table.current
+        if row is None or row.kind != KIND:
+            self.tell("only a task of a family can be attempted by hand")
+            return
+        values = {"agent": HUMAN, "timeout": human.WORKDAY}
+        self.app.push_screen(NewEvaluation(self.context, row.path, values))
 
     def action_run(self) -> None:
         rows = self.picked()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
-from textual.binding import Binding
+from textual.binding import ActiveBinding, Binding
 from textual.screen import Screen
 from textual.widgets import Input
 
@@ -117,12 +118,32 @@ def _works(context: Context) -> bool:
 
 
 def shown_bindings(screen: Screen[Any]) -> list[Binding]:
-    """What can be done now and is to be told."""
-    return [
-        active.binding
-        for active in screen.active_bindings.values()
-        if active.enabled and active.binding.show
-    ]
+    """What can be done now and is to be told: what is done only here comes first.
+
+    After the focus's own come those of the screen, from its class to the most general, and those
+    that are the same everywhere.
+    """
+    shown = [one for one in screen.active_bindings.values() if one.enabled and one.binding.show]
+    places = _places(type(screen))
+    general = len(places)
+
+    def place(active: ActiveBinding) -> int:
+        if active.node is screen:
+            return places.get((active.binding.key, active.binding.action), general)
+        return general if active.node is screen.app else -1
+
+    return [active.binding for active in sorted(shown, key=place)]
+
+
+@cache
+def _places(kind: type[Screen[Any]]) -> dict[tuple[str, str], int]:
+    """Its bindings, by key and action, with their places: its own, then those it inherits."""
+    every = (
+        (binding.key, binding.action)
+        for one in kind.__mro__
+        for binding in Binding.make_bindings(one.__dict__.get("BINDINGS", ()))
+    )
+    return {binding: place for place, binding in enumerate(dict.fromkeys(every))}
 
 
 def keys(screen: Screen[Any], width: int) -> Sequence[Line]:

@@ -12,6 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.widget import Widget
 
+from evalbox.agents.simple import HUMAN
 from evalbox.errors import EvalboxError, EvaluationNotFound
 from evalbox.tui.acting import Acting
 from evalbox.tui.context import Context
@@ -56,6 +57,8 @@ class EvaluationScreen(Acting):
         Binding("tab", "turn(1)", "next pane", id="evaluation.turn", tooltip="The next pane"),
         Binding("shift+tab", "turn(-1)", "pane before", show=False, id="evaluation.turn_back",
                 tooltip="The pane before"),
+        Binding("W", "work", "work on it", id="evaluation.work",
+                tooltip="Work on it yourself, where a person attempts it"),
         Binding("d", "pane('summary')", "describe", show=False, id="evaluation.describe",
                 tooltip="What it is and how it stands"),
         Binding("l", "pane('log')", "log", show=False, id="evaluation.log_too",
@@ -116,8 +119,11 @@ class EvaluationScreen(Acting):
         try:
             while self._wanted:
                 self._wanted = False
+                first = self.subject.item is None
                 await self.subject.renew()
                 self._trouble = ""
+                if first:
+                    self.refresh_bindings()
                 for pane in self.shown:
                     await pane.renew()
                 if self._asked or not self._frozen:
@@ -217,6 +223,11 @@ class EvaluationScreen(Acting):
         self.dismiss()
 
     # --- doing ---
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "work" and self.chosen()[0].agent != HUMAN:
+            return False
+        return super().check_action(action, parameters)
 
     def chosen(self) -> Sequence[Row]:
         item = self.subject.item
