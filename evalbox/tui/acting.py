@@ -15,6 +15,7 @@ from evalbox.tui.deeds import CANCEL, REMOVE, RETRY, Deed, Do, in_turns, named
 from evalbox.tui.model.row import Row
 from evalbox.tui.screens.choice import Answer, Choice, confirm
 from evalbox.tui.screens.page import Page
+from evalbox.tui.undoing import Undo
 from evalbox.tui.wording import count
 from evalbox.wire import document
 
@@ -45,8 +46,8 @@ class Acting(Page):
                 id="evaluation.sooner", tooltip="Raise its priority"),
         Binding("right_square_bracket", "hasten(1)", "later", show=False,
                 id="evaluation.later", tooltip="Lower its priority"),
-        Binding("ctrl+z", "undo", "undo", show=False, id="evaluation.undo",
-                tooltip="Take the last change of a priority back"),
+        Binding("u,ctrl+z", "undo", "undo", show=False, id="evaluation.undo",
+                tooltip="Take back what was done last: a priority, a requeue, a hold, slots"),
         Binding("D", "remove", "remove", id="evaluation.remove", tooltip="Remove, with its files"),
         Binding("delete", "remove", "remove", show=False, id="evaluation.remove_too",
                 tooltip="Remove, with its files"),
@@ -65,9 +66,6 @@ class Acting(Page):
     CHANGING: ClassVar[frozenset[str]] = frozenset(
         {"cancel", "retry", "remove", "prioritize", "hasten", "undo", "shell", "work"}
     )
-
-    #: What takes the last change of priorities back.
-    _before: dict[Priority, list[str]] = {}  # noqa: RUF012 - replaced, never changed
 
     def chosen(self) -> Sequence[Row]:
         raise NotImplementedError
@@ -109,7 +107,10 @@ class Acting(Page):
 
     async def _do(self, rows: Sequence[Row], do: Do, done: str) -> None:
         await in_turns(do, [row.id for row in rows])
-        self.tell(f"{count(len(rows), 'evaluation')} {done}")
+        words = f"{count(len(rows), 'evaluation')} {done}"
+        self.tell(words)
+        if done == RETRY.done:
+            self.requeued([row.id for row in rows])
         self.acted()
 
     # --- priorities ---
@@ -156,19 +157,44 @@ class Acting(Page):
     async def _reprioritize(
         self, wanted: dict[Priority, list[str]], before: dict[Priority, list[str]]
     ) -> None:
-        for priority, ids in wanted.items():
-            await in_turns(partial(self.context.box.prioritize, priority=priority), ids)
-        self._before = before
-        names = [f"{len(ids):,} {priority.name.lower()}" for priority, ids in wanted.items()]
-        self.tell(f"priority: {', '.join(names)}" + ("  (undo takes it back)" if before else ""))
+        words = await self._put(wanted)
+        self.context.undoing.remember(words, partial(self._put, before))
+        self.tell(f"{words}  (u takes it back)")
         self.look()
 
+    async def _put(self, wanted: dict[Priority, list[str]]) -> str:
+        for priority, ids in wanted.items():
+            await in_turns(partial(self.context.box.prioritize, priority=priority), ids)
+        names = [f"{len(ids):,} {priority.name.lower()}" for priority, ids in wanted.items()]
+        return f"priority: {', '.join(names)}"
+
+    # --- taking back ---
+
+    def requeued(self, ids: Sequence[str]) -> None:
+        """These were queued again here."""
+        words = f"{count(len(ids), 'evaluation')} queued again"
+        self.context.undoing.remember(words, partial(self._take_out, ids))
+
+    async def _take_out(self, ids: Sequence[str]) -> str:
+        """Of the queue, those that have not begun."""
+        book = self.context.book
+        waiting = [one for one in ids if (row := book.get(one)) is not None and _waits(row)]
+        await in_turns(self.context.box.cancel, waiting)
+        begun = len(ids) - len(waiting)
+        more = f", {begun:,} had begun already" if begun else ""
+        return f"{count(len(waiting), 'evaluation')} cancelled{more}"
+
     def action_undo(self) -> None:
-        before, self._before = self._before, {}
-        if before:
-            self.begin(partial(self._reprioritize, before, {}))
-        else:
+        undo = self.context.undoing.last()
+        if undo is None:
             self.tell("nothing to take back")
+        else:
+            self.begin(partial(self._take_back, undo))
+
+    async def _take_back(self, undo: Undo) -> None:
+        self.tell(f"taken back ({undo.words}): {await undo.back()}")
+        self.context.standing.queue = await self.context.box.queue()
+        self.look()
 
     # --- looking into one, and taking it elsewhere ---
 

@@ -11,6 +11,7 @@ from evalbox.tui.form.desk import Desk
 from evalbox.tui.glyphs import Glyphs
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.standing import Standing
+from evalbox.tui.undoing import Undoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +26,4 @@ class Context:
     clock: Clock
     where: str = ""
     desk: Desk = field(default_factory=Desk)
+    undoing: Undoing = field(default_factory=Undoing)

@@ -231,3 +231,35 @@ async def test_marks_that_are_gone_are_left_out(box: LocalBox) -> None:
             while (await box.get(two)).attempts < 2:
                 await asyncio.sleep(0.01)
         assert not isinstance(app.screen, Choice)
+
+
+async def test_a_requeue_is_taken_back_where_it_has_not_begun(box: LocalBox) -> None:
+    (one,) = await submit(box, spec("bad", "exit", "3"))
+    await ended(box, one)
+    await box.pause()
+    async with control(box) as (app, pilot):
+        await until(lambda: len(listing(app).view.rows) == 1)
+        await press(pilot, "r")
+        await shows(app, "1 evaluation queued again")
+        await in_state(box, one, State.QUEUED)
+        await until(lambda: app.context.book.states[State.QUEUED] == 1)
+        await press(pilot, "u")
+        await shows(app, "taken back (1 evaluation queued")
+        await in_state(box, one, State.CANCELLED)
+
+
+async def test_what_has_begun_goes_on(box: LocalBox) -> None:
+    (one,) = await submit(box, spec("slow", "sleep", "inf"))
+    await in_state(box, one, State.RUNNING)
+    await box.cancel([one])
+    await in_state(box, one, State.CANCELLED)
+    async with control(box) as (app, pilot):
+        await until(lambda: app.context.book.states[State.CANCELLED] == 1)
+        await until(lambda: len(listing(app).view.rows) == 1)
+        await press(pilot, "r")
+        await until(lambda: app.context.book.active == 1)
+        await in_state(box, one, State.RUNNING)
+        await press(pilot, "u")
+        await shows(app, "taken back (1 evaluation queued")
+        await shows(app, "already")
+        assert not (await box.get(one)).cancel_requested

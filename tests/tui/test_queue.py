@@ -183,3 +183,21 @@ async def test_hostile_names(box: LocalBox, size: tuple[int, int]) -> None:
         await shows(app, "0 ahead")
         assert "\u202e" not in text_of(app)
         assert "\u200d" not in text_of(app)
+
+
+async def test_what_was_done_to_the_queue_is_taken_back_the_last_first(box: LocalBox) -> None:
+    async with control(box) as (app, pilot):
+        await app.switch_mode("Queue")
+        await until(lambda: app.context.standing.queue is not None)
+        await pilot.press("plus")
+        await shows(app, "9 run at once")
+        await pilot.press("H")
+        await shows(app, "the queue is paused")
+        await pilot.press("u")
+        await shows(app, "taken back (the queue is paused): the queue goes on")
+        assert not (await box.queue()).paused
+        await pilot.press("u")
+        await shows(app, "taken back (9 run at once): 8 run at once")
+        assert (await box.queue()).slots == 8
+        await pilot.press("u")
+        await shows(app, "nothing to take back")

@@ -23,7 +23,7 @@ from evalbox.tui.widgets.picture import Line
 
 _BAR = 8
 _LABEL = 8
-_POINTLESS = frozenset({"cancel", "prioritize", "hasten", "undo", "shell", "compare"})
+_POINTLESS = frozenset({"cancel", "prioritize", "hasten", "shell", "compare", "work"})
 
 
 class FailuresScreen(Acting, TablePage[Group]):

@@ -196,7 +196,14 @@ class QueueScreen(Listing):
 
     async def _requeue_all(self) -> None:
         box = self.context.box
-        number = await do_to_all(box, _DEAD, box.retry)
+        ids: list[str] = []
+
+        async def again(part: Sequence[str]) -> None:
+            await box.retry(part)
+            ids.extend(part)
+
+        number = await do_to_all(box, _DEAD, again)
+        self.requeued(ids)
         self.tell(f"{count(number, 'evaluation')} queued again")
         self.acted()
 
@@ -208,9 +215,14 @@ class QueueScreen(Listing):
             self.begin(partial(self._hold, not queue.paused))
 
     async def _hold(self, hold: bool) -> None:
+        words = await self._set_hold(hold)
+        self.context.undoing.remember(words, partial(self._set_hold, not hold))
+        await self._look_again(words)
+
+    async def _set_hold(self, hold: bool) -> str:
         box = self.context.box
         await (box.pause() if hold else box.resume())
-        await self._look_again("the queue is paused" if hold else "the queue goes on")
+        return "the queue is paused" if hold else "the queue goes on"
 
     def action_slots(self, by: int) -> None:
         queue = self.context.standing.queue
@@ -230,8 +242,15 @@ class QueueScreen(Listing):
             )
 
     async def _resize(self, slots: int) -> None:
+        before = (await self.context.box.queue()).slots
+        words = await self._set_slots(slots)
+        if before != slots:
+            self.context.undoing.remember(words, partial(self._set_slots, before))
+        await self._look_again(words)
+
+    async def _set_slots(self, slots: int) -> str:
         await self.context.box.set_slots(slots)
-        await self._look_again(f"{slots} run at once")
+        return f"{slots} run at once"
 
     async def _look_again(self, told: str) -> None:
         standing = self.context.standing
