@@ -24,6 +24,7 @@ async def config_command(session: Session, as_json: bool) -> None:
     """Print the settings in force and where each is from."""
     values = {item.name: getattr(session.settings, item.name) for item in fields(Settings)}
     values["key"] = "[hidden]" if session.settings.key else ""
+    values["build_env"] = " ".join(f"{name}=[hidden]" for name in session.settings.build_env)
     values["task_dirs"] = os.pathsep.join(map(str, session.settings.task_dirs))
     origins = _origins(session)
     console = session.console

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -20,6 +21,7 @@ import platformdirs
 
 from evalbox.domain.image import BASE
 from evalbox.domain.quantity import parse_duration, parse_size
+from evalbox.domain.text import check_variable
 from evalbox.errors import ConfigError, InvalidInput
 
 
@@ -42,6 +44,9 @@ class Settings:
     ``load_per_core``: nor while the one-minute load average per core is above this.
     ``cpu_overcommit``: how many cores of limits may be promised for each core of the host.
     ``memory_overcommit``: the same for memory.
+    ``build_env``: variables of every image that is built for tasks, as ``HTTPS_PROXY`` and
+    ``PIP_INDEX_URL``: a table in TOML, ``NAME=VALUE`` parted by spaces in the environment.
+    ``build_ca``: a file in PEM, the authorities of TLS that such a build trusts.
     ``docker_host``: the engine's address; empty means ``DOCKER_HOST`` or Docker's own default.
     ``url``, ``key``: the box elsewhere that commands talk to, and the API key for it.
     ``tls_ca``: a file in PEM, the authority of its certificate where the world knows it not.
@@ -51,6 +56,7 @@ class Settings:
     ``drain``: how many seconds a service that is stopped lets its attempts go on.
     ``rate_limit``, ``rate_burst``: requests a second that a key may make, and how many at once.
     ``webhook_private``: webhooks may go to addresses that are not of the public internet.
+    ``audit_keep``: for how many days the audit log keeps its entries; 0 (the default) is for ever.
     ``alert_after``: how many seconds an engine or the queue is held up before it is an alert.
     ``otlp_endpoint``: the OpenTelemetry collector that traces go to, as ``http://HOST:4318``.
     ``log_level``, ``log_format`` (``human`` or ``json``), ``log_file`` (empty: standard error).
@@ -68,6 +74,8 @@ class Settings:
     load_per_core: float = 16.0
     cpu_overcommit: float = 4.0
     memory_overcommit: float = 2.0
+    build_env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    build_ca: str = ""
     docker_host: str = ""
     url: str = ""
     key: str = field(default="", repr=False)
@@ -81,6 +89,7 @@ class Settings:
     rate_limit: float = 100.0
     rate_burst: int = 400
     webhook_private: bool = False
+    audit_keep: int = 0
     alert_after: float = 300.0
     otlp_endpoint: str = ""
     log_level: str = "warning"
@@ -210,6 +219,28 @@ def _address(value: Any) -> str:
     return str(value)
 
 
+def _variables(value: Any) -> dict[str, str]:
+    if isinstance(value, str):
+        value = dict(_pair(one) for one in shlex.split(value))
+    if not isinstance(value, Mapping):
+        raise ValueError("is not a table of variables")
+    env = {}
+    for name, one in value.items():
+        if isinstance(one, bool) or not isinstance(one, str | int | float):
+            raise ValueError(f"{name} is neither a text nor a number")
+        check_variable(name, str(one))
+        env[name] = str(one)
+    return env
+
+
+def _pair(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        # What it is may be a secret.
+        raise ValueError("something in it is not NAME=VALUE")
+    return name, value
+
+
 _READERS: dict[str, Callable[[Any], Any]] = {
     "data_dir": lambda value: Path(value).expanduser().absolute(),
     "engine": str,
@@ -223,6 +254,8 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "load_per_core": _number(0.1, 1000),
     "cpu_overcommit": _number(0.1, 1000),
     "memory_overcommit": _number(0.1, 1000),
+    "build_env": _variables,
+    "build_ca": lambda value: str(Path(value).expanduser().absolute()) if value else "",
     "docker_host": str,
     "url": str,
     "key": str,
@@ -236,6 +269,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "rate_limit": _number(0.1, 1_000_000),
     "rate_burst": _whole(1, 1_000_000),
     "webhook_private": _flag,
+    "audit_keep": _whole(0, 36500),
     "alert_after": _number(1, 86400),
     "otlp_endpoint": _address,
     "log_level": _one_of("debug", "info", "warning", "error"),

@@ -6,9 +6,12 @@ import hashlib
 import json
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from evalbox.domain.evaluation import InputFile
 
 HOUR = 3600.0
@@ -36,9 +39,13 @@ class ImageBuild:
     timeout: float = HOUR
     description: str = ""
 
-    def key(self, base: str) -> str:
-        """The same for what makes the same image upon the one with the id ``base``."""
-        files = sorted((one.path, one.blob, one.mode) for one in self.files)
+    def key(self, base: str, makers: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The same for what makes the same image upon the one with the id ``base``.
+
+        ``makers`` are programs that are known, by the hashes of their content: each with the name
+        of what it does, under which another version of it makes the same.
+        """
+        files = sorted((one.path, makers.get(one.blob, one.blob), one.mode) for one in self.files)
         told = json.dumps([base, files, self.command, self.description])
         return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 

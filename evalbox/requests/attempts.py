@@ -58,6 +58,13 @@ class PreparedFamily:
                 hint="use --engine gvisor",
                 field="engine",
             )
+        if self.family.machine:
+            raise InvalidInput(
+                f"{self.family.name}: its get_aux_vm_spec gives every task a virtual machine beside"
+                " the sandbox, which this box has not",
+                hint="nothing was built; run it where there are such machines",
+                field="path",
+            )
         for phase in self.deadlines:
             planning.check_phase(phase)
         for name, value in self.spec.env.items():

@@ -24,8 +24,10 @@ from evalbox.errors import (
 )
 from evalbox.scheduler.buildlog import BuildLog, Lines
 from evalbox.scheduler.gate import Gate
+from evalbox.scheduler.supplies import Supplies
 from evalbox.scheduler.workshop import LIMITS, Workshop
 from evalbox.store.store import Store
+from evalbox.tasks.standard.driver import makers
 from evalbox.telemetry.logs import get_logger
 
 log = get_logger(__name__)
@@ -36,7 +38,10 @@ _AT_ONCE = 2
 
 
 class Builds:
-    """``gate`` gives that of an engine; ``on_change`` is called when room has fallen free."""
+    """``gate`` gives that of an engine; ``on_change`` is called when room has fallen free.
+
+    ``supplies`` are those of every build.
+    """
 
     def __init__(
         self,
@@ -45,11 +50,13 @@ class Builds:
         *,
         gate: Callable[[str], Gate],
         on_change: Callable[[], None] = lambda: None,
+        supplies: Supplies | None = None,
     ) -> None:
         self._store = store
         self._clock = clock
         self._gate = gate
         self._on_change = on_change
+        self._supplies = supplies or Supplies()
         self._jobs: dict[str, _Job] = {}
         self._room = asyncio.Semaphore(_AT_ONCE)
         self._working: set[Workshop] = set()
@@ -86,12 +93,13 @@ class Builds:
         gate = self._gate(engine)
         await gate.pass_through()
         image = await _base(gate.engine, base, progress or _unheard)
-        key = build.key(image.id)
+        key = build.key(image.id, await asyncio.to_thread(makers))
         job = self._jobs.get(key)
         if job is None or job.given_up:
             before = job.task if job else None
-            job = self._jobs[key] = _Job(BuildLog(self._store.build_log(key)))
-            order = Workshop(gate, self._store, build, image, key, dict(env), job.log)
+            printed = BuildLog(self._store.build_log(key), self._supplies.mask(env))
+            job = self._jobs[key] = _Job(printed)
+            order = Workshop(gate, self._store, build, image, key, env, printed, self._supplies)
             # It is nobody's in particular: neither what is audited nor what is logged of who asks.
             job.task = asyncio.create_task(
                 self._work(order, base, before), name=f"build-{key[:8]}", context=Context()

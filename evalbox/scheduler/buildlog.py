@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from evalbox.domain.inert import inert_line
+from evalbox.domain.masking import Mask
 
 #: Bytes that are kept; lines of the end that are told with a failure, and characters of a line.
 _MOST = 16 << 20
@@ -18,11 +19,12 @@ _CUT = b"\n... the rest is left out ...\n"
 
 
 class BuildLog:
-    """``grew`` is set, and replaced, when there is more."""
+    """``grew`` is set, and replaced, when there is more. ``mask`` hides what nobody is to read."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, mask: Mask | None = None) -> None:
         self.grew = asyncio.Event()
         self._path = path
+        self._mask = mask or Mask()
         self._file: BinaryIO | None = None
         self._size = 0
         self._tail: deque[bytes] = deque(maxlen=_TAIL)
@@ -38,6 +40,15 @@ class BuildLog:
         self._file = await asyncio.to_thread(self._opened)
 
     async def add(self, data: bytes) -> None:
+        await self._keep(self._mask(data))
+
+    async def settle(self) -> None:
+        """Nothing more comes that belongs to what was printed."""
+        await self._keep(self._mask.rest())
+
+    async def _keep(self, data: bytes) -> None:
+        if not data:
+            return
         self._remember(data)
         room = _MOST - self._size
         if room > 0:
@@ -48,8 +59,9 @@ class BuildLog:
 
     async def note(self, text: str) -> None:
         """A line of our own."""
+        await self.settle()
         start = "\n" if self._line else ""
-        await self.add(f"{start}evalbox: {text}\n".encode())
+        await self._keep(f"{start}evalbox: {text}\n".encode())
 
     def tell(self) -> None:
         """Wakes those who follow."""
@@ -62,6 +74,7 @@ class BuildLog:
 
     async def close(self) -> None:
         if self._file is not None:
+            await self.settle()
             await asyncio.to_thread(self._file.close)
         self.tell()
 

@@ -33,6 +33,7 @@ from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.pool import WarmPool
 from evalbox.scheduler.recording import insist
 from evalbox.scheduler.residents import Residents
+from evalbox.scheduler.supplies import Supplies
 from evalbox.scheduler.surroundings import Surroundings
 from evalbox.store.store import Store
 from evalbox.telemetry.logs import bind, get_logger
@@ -79,7 +80,9 @@ class Scheduler:
         self.meters = AttemptMeters()
         self._gates: dict[str, Gate] = {}
         self._wake = asyncio.Event()
-        self.builds = Builds(store, clock, gate=self._gate, on_change=self._wake.set)
+        self.builds = Builds(
+            store, clock, gate=self._gate, on_change=self._wake.set, supplies=Supplies.of(settings)
+        )
         self._around = Surroundings(
             store, self.pool, self._sampler, clock, self.meters, self.builds
         )

@@ -24,6 +24,7 @@ from evalbox.errors import (
 )
 from evalbox.scheduler.buildlog import BuildLog
 from evalbox.scheduler.gate import Gate
+from evalbox.scheduler.supplies import Supplies
 from evalbox.store.store import Store
 
 LABEL_BUILD = "evalbox.build"
@@ -52,6 +53,7 @@ class Workshop:
         key: str,
         env: Mapping[str, str],
         log: BuildLog,
+        supplies: Supplies,
     ) -> None:
         self.gate = gate
         self.key = key
@@ -60,7 +62,8 @@ class Workshop:
         self._store = store
         self._build = build
         self._base = base
-        self._env = env
+        self._env = supplies.environment(env)
+        self._supplies = supplies
 
     async def make(self) -> tuple[Image, str]:
         """The image and what is told of it. Raises ``ImageBuildError`` and ``EngineError``."""
@@ -103,6 +106,7 @@ class Workshop:
         for file in self._build.files:
             source = self._store.blob_path(file.blob)
             await sandbox.files.write(file.path, _content(source), file.mode, ROOT)
+        await self._supplies.bring(sandbox)
 
     async def _run(self, sandbox: Sandbox) -> None:
         """To its end, and that of all that it has begun."""
@@ -120,6 +124,8 @@ class Workshop:
             watch.cancel()
         if status != 0:
             raise self._failed(f"status {status}")
+        if not await self._supplies.take_away(sandbox):
+            raise self._failed("what evalbox had lent it could not be removed")
 
     async def _printed(self, sandbox: Sandbox, program: Exec) -> int:
         execution = await sandbox.exec(program)
@@ -127,6 +133,7 @@ class Workshop:
             async with aclosing(execution.output()) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
                     await self.log.add(chunk.data)
+            await self.log.settle()
             status = await execution.wait()
             # What it leaves running is not to write while the image is taken.
             await execution.kill()

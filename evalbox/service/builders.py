@@ -9,6 +9,7 @@ from evalbox.engines.base import Engine
 from evalbox.errors import Busy
 from evalbox.scheduler.building import Builds
 from evalbox.scheduler.gate import Gate
+from evalbox.scheduler.supplies import Supplies
 from evalbox.store.store import Store
 
 
@@ -26,8 +27,11 @@ class Builders:
         self._running = running
 
     @asynccontextmanager
-    async def opened(self) -> AsyncIterator[Builds]:
-        """Raises ``Busy`` where another process runs the queue."""
+    async def opened(self, supplies: Supplies) -> AsyncIterator[Builds]:
+        """``supplies`` where it is this process alone.
+
+        Raises ``Busy`` where another process runs the queue.
+        """
         builds = self._running()
         if builds is not None:
             yield builds
@@ -44,7 +48,7 @@ class Builders:
                 gates[name] = Gate(self._engine(name), tidy=_tidy, on_change=lambda gate: None)
             return gates[name]
 
-        builds = Builds(self._store, self._store.clock, gate=gate)
+        builds = Builds(self._store, self._store.clock, gate=gate, supplies=supplies)
         try:
             yield builds
         finally:

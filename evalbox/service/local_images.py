@@ -14,6 +14,7 @@ from evalbox.domain.building import BuildRecord, BuildState, Built, ImageBuild
 from evalbox.engines.base import Engine
 from evalbox.engines.docker.recipe import MIRROR
 from evalbox.errors import Conflict, ImageNotFound
+from evalbox.scheduler.supplies import Supplies
 from evalbox.service.audit import audited
 from evalbox.service.builders import Builders
 from evalbox.service.images import EngineImages, Image, Progress
@@ -106,7 +107,7 @@ class LocalImages:
         engine = engine or self._settings.engine
         detail = {"base": base, "engine": engine}
         async with audited(self._store, "image.prepare", detail=detail) as entry:
-            async with self._builders.opened() as builds:
+            async with self._builders.opened(Supplies.of(self._settings)) as builds:
                 built = await builds.prepare(build, progress, base=base, engine=engine, env=env)
             entry.target = built.image
         return built

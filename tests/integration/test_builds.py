@@ -146,6 +146,15 @@ def test_the_key_is_of_the_content_alone() -> None:
     assert first.key("other") != first.key("base")
 
 
+def test_another_version_of_a_program_that_is_known_makes_the_same() -> None:
+    old, new = (build("x", files=(_file("/driver", digit * 64),)) for digit in "12")
+    known = {"1" * 64: "driver 1"}
+    assert old.key("base", known) == new.key("base", {"2" * 64: "driver 1"})
+    assert old.key("base", known) != new.key("base", {"2" * 64: "driver 2"})
+    # What somebody sends in its place is not known.
+    assert new.key("base", known) == new.key("base") != old.key("base", known)
+
+
 async def test_files_are_put_in_and_what_is_told_of_it_is_kept(box: LocalBox) -> None:
     blob, size = await box.upload(b'{"tasks": ["a", "b"]}')
     wanted = build(

@@ -347,3 +347,10 @@ async def test_programs_ask_for_the_same(family: Path, tmp_path: Path) -> None:
         job(None, {"command": ["true"], "agent": "true"})
     with pytest.raises(InvalidInput, match="stdin is not for a family"):
         job(family, {"agent": "true", "stdin": ""})
+
+
+def test_a_machine_that_every_task_needs_is_refused_before_a_build(family: Path) -> None:
+    member = "    @staticmethod\n    def get_aux_vm_spec(t):\n        return {}\n"
+    (family / "count.py").write_text(f"class TaskFamily:\n{member}")
+    with pytest.raises(InvalidInput, match="gives every task a virtual machine"):
+        asked(family)

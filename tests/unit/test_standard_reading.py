@@ -15,7 +15,7 @@ from evalbox.domain.limits import GIB
 from evalbox.errors import InvalidInput, TaskError
 from evalbox.tasks.catalogue import catalogue
 from evalbox.tasks.standard.description import FamilyFacts, TaskFacts, read_description
-from evalbox.tasks.standard.family import declared, read
+from evalbox.tasks.standard.family import declared, parsed, read, wants_machine
 from evalbox.tasks.standard.format import Place, find, near
 from evalbox.tasks.standard.manifest import Manifest, TaskManifest, read_manifest
 from evalbox.tasks.standard.steps import read_steps
@@ -279,4 +279,21 @@ def test_tasks_are_chosen_by_name_and_by_pattern() -> None:
 def test_variables_are_found_where_they_are_written_out(
     source: bytes, names: tuple[str, ...]
 ) -> None:
-    assert declared(source) == names
+    assert declared(parsed(source)) == names
+
+
+@pytest.mark.parametrize(
+    ("body", "certain"),
+    [
+        ("return {'cpus': 2}", True),
+        ("'Its machine.'\n        return {}", True),
+        ("return None", False),
+        ("return SPEC", False),
+        ("if t:\n            return {}\n        return {}", False),
+        ("pass", False),
+    ],
+)
+def test_a_machine_is_certain_where_nothing_else_can_be_given(body: str, certain: bool) -> None:
+    source = f"class TaskFamily:\n    @staticmethod\n    def get_aux_vm_spec(t):\n        {body}\n"
+    assert wants_machine(parsed(source.encode())) is certain
+    assert not wants_machine(parsed(source.replace("TaskFamily", "Other").encode()))

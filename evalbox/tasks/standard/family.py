@@ -13,18 +13,22 @@ from evalbox.tasks.standard.bundle import Bundle
 from evalbox.tasks.standard.format import Place
 from evalbox.tasks.standard.manifest import Manifest
 
-_REQUIRED = "required_environment_variables"
+_REQUIRED, _MACHINE = "required_environment_variables", "get_aux_vm_spec"
 
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """``variables`` are those that it says in so many words to require, for its ``install``."""
+    """``variables`` are those that it says in so many words to require, for its ``install``.
+
+    ``machine``: so does it say that every task needs a virtual machine beside its sandbox.
+    """
 
     name: str
     bundle: Bundle
     manifest: Manifest
     steps: tuple[dict[str, Any], ...]
     variables: tuple[str, ...] = ()
+    machine: bool = False
 
 
 def read(place: Place) -> Family:
@@ -39,6 +43,7 @@ def read(place: Place) -> Family:
         return str(place.directory / name)
 
     told, built = manifest.NAME, steps.NAME
+    tree = parsed(content(f"{place.family}.py"))
     return Family(
         name=place.family,
         bundle=found,
@@ -46,19 +51,21 @@ def read(place: Place) -> Family:
             manifest.read_manifest(content(told), origin(told)) if told in files else Manifest()
         ),
         steps=steps.read_steps(content(built), origin(built)) if built in files else (),
-        variables=declared(content(f"{place.family}.py")),
+        variables=declared(tree),
+        machine=wants_machine(tree),
     )
 
 
-def declared(source: bytes) -> tuple[str, ...]:
-    """The names in ``required_environment_variables``, where those are written out; else none.
-
-    What Python itself cannot read is for the driver to tell.
-    """
+def parsed(source: bytes) -> ast.Module:
+    """Empty where Python itself cannot read it, which is for the driver to tell."""
     try:
-        tree = ast.parse(source)
+        return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return ()
+        return ast.Module([], [])
+
+
+def declared(tree: ast.Module) -> tuple[str, ...]:
+    """The names in ``required_environment_variables``, where those are written out; else none."""
     for node in ast.walk(tree):
         match node:
             case ast.Assign(targets=[ast.Name(id=name)], value=value):
@@ -74,3 +81,25 @@ def declared(source: bytes) -> tuple[str, ...]:
                 if isinstance(item, ast.Constant) and isinstance(item.value, str)
             )
     return ()
+
+
+def wants_machine(tree: ast.Module) -> bool:
+    """Whether ``get_aux_vm_spec`` has nothing to give but a specification that is written out.
+
+    What is decided by the task, or elsewhere, is known only once it is asked in the image.
+    """
+    for kind in tree.body:
+        if isinstance(kind, ast.ClassDef) and kind.name == "TaskFamily":
+            for member in kind.body:
+                if isinstance(member, ast.FunctionDef) and member.name == _MACHINE:
+                    told = [one for one in member.body if not _is_text(one)]
+                    return [_gives(one) for one in told] == [True]
+    return False
+
+
+def _is_text(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _gives(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Return) and isinstance(node.value, ast.Dict)

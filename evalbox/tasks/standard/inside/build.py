@@ -76,7 +76,7 @@ def _shell(step: dict[str, Any]) -> None:
     done = subprocess.run(
         ["/bin/bash", "-c", script],
         stdin=subprocess.DEVNULL, stdout=1, stderr=1, cwd=ROOT, check=False,
-        env=base_environment(ROOT, "root"),
+        env={**os.environ, **base_environment(ROOT, "root")},
     )  # fmt: skip
     if done.returncode:
         raise Broken(f"build step: {step['commands'][0][:200]}: status {done.returncode}")
