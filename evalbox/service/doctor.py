@@ -28,7 +28,7 @@ __all__ = ["Check", "diagnose"]
 
 _MEMORY_NEEDED = 1 * GIB
 #: What engines say of the Docker that they have in common.
-_SHARED = {"docker": "docker", "cgroups": "docker: cgroups"}
+_SHARED = {"docker": "docker", "cgroups": "docker: cgroups", "weight": "docker: weight"}
 #: Before this the clock has certainly not been set.
 _RELEASED = 1_750_000_000.0
 

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from evalbox.domain.attempt import Usage
 
-_MOUNTS = Path("/proc/self/mountinfo")
+MOUNTS = Path("/proc/self/mountinfo")
 
 
 class Meter(Protocol):
@@ -29,7 +29,7 @@ def meter_of(pid: int, container: str) -> Meter | None:
     """
     try:
         groups = parse_groups(Path(f"/proc/{pid}/cgroup").read_text())
-        mounts = parse_mounts(_MOUNTS.read_text())
+        mounts = parse_mounts(MOUNTS.read_text())
     except OSError:
         return None
     own = {name: path for name, path in groups.items() if container in path}

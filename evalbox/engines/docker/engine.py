@@ -22,6 +22,7 @@ from evalbox.engines.docker.health import TRIAL_BOX, Health
 from evalbox.engines.docker.identity import Identities
 from evalbox.engines.docker.images import Images
 from evalbox.engines.docker.network import Networks
+from evalbox.engines.docker.parent import Parent
 from evalbox.engines.docker.removal import PASSING, Remover
 from evalbox.engines.docker.sandbox import Container, DockerSandbox
 from evalbox.engines.docker.spec import LABEL_ENGINE, LABEL_WORKDIR, Kind, container_options
@@ -67,7 +68,8 @@ class DockerEngine:
         self._networks = Networks(self._client, gvisor=gvisor, local=bool(address.path))
         self._remover = Remover(self._client, local=bool(address.path))
         self._freezer = Freezer(self._client, self._remover, self._fresh)
-        self._health = Health(self._client, self._kind)
+        self._parent = Parent(self._client, local=bool(address.path))
+        self._health = Health(self._client, self._kind, self._parent)
         self.images = Images(self._client)
         self._sandboxes: weakref.WeakSet[DockerSandbox] = weakref.WeakSet()
         # Containers that are being made belong to nobody yet: ``reap`` must know of them.
@@ -182,7 +184,8 @@ class DockerEngine:
     async def _created(
         self, profile: Profile, owner: Owner, labels: Mapping[str, str], name: str | None
     ) -> str:
-        network = await self._networks.options(profile.network)
+        host = await self._networks.options(profile.network)
+        host["cgroup_parent"] = await self._parent.name() or None
         options: dict[str, Any] = {
             "name": None if name is None else _PREFIX + name,
             "labels": {**labels, LABEL_ENGINE: self.name, LABEL_WORKDIR: profile.workdir},
@@ -192,7 +195,7 @@ class DockerEngine:
             async with self._register:
                 made = await self._client.call(
                     lambda api: api.create_container(
-                        **container_options(api, self._kind, profile, owner, network), **options
+                        **container_options(api, self._kind, profile, owner, host), **options
                     )
                 )
                 container_id = str(made["Id"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import secrets
 import time
@@ -13,6 +14,7 @@ from evalbox.domain.evaluation import Network
 from evalbox.engines.base import Launch, Profile, Sandbox, Stream
 from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import RUNTIME_REMEDY
+from evalbox.engines.docker.parent import Parent
 from evalbox.engines.docker.spec import Kind
 from evalbox.errors import EngineError, EngineUnavailable, EvalboxError
 
@@ -31,9 +33,10 @@ TRIAL_BOX = "evalbox.check"
 
 
 class Health:
-    def __init__(self, client: Client, kind: Kind) -> None:
+    def __init__(self, client: Client, kind: Kind, parent: Parent) -> None:
         self._client = client
         self._kind = kind
+        self._parent = parent
         self._well_at = -_FRESH
 
     async def ping(self) -> None:
@@ -65,6 +68,8 @@ class Health:
         yield self._usage()
         for network in Network:
             yield await self._runtime(info, create, image, network)
+        # It is there once the first sandbox is.
+        yield await asyncio.to_thread(self._parent.check, info)
 
     def _usage(self) -> Check:
         if not self._kind.gvisor or os.geteuid() == 0:

@@ -54,9 +54,9 @@ def _in_memory(path: str) -> bool:
 
 
 def container_options(
-    api: APIClient, kind: Kind, profile: Profile, owner: Owner, network: Mapping[str, Any]
+    api: APIClient, kind: Kind, profile: Profile, owner: Owner, host: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Arguments for docker-py's ``create_container``. ``network``: host options of the network."""
+    """Arguments for docker-py's ``create_container``. ``host``: more host options."""
     from docker.types import LogConfig, Ulimit
 
     limits = profile.limits
@@ -64,7 +64,7 @@ def container_options(
     ulimits = {"fsize": limits.disk, "core": 0, "nofile": _OPEN_FILES}
     if kind.gvisor:
         ulimits["nproc"] = limits.pids
-    host = api.create_host_config(
+    options = api.create_host_config(
         runtime=kind.runtime_for(profile.network),
         # The host has no use for a first process that reaps; under gVisor it costs 14 ms. On runc
         # the job would be process 1, which ignores its own signals.
@@ -89,7 +89,7 @@ def container_options(
             config={"max-size": str(log_size), "max-file": "1", "compress": "false"},
         ),
         restart_policy={"Name": "no"},
-        **network,
+        **host,
     )
     return {
         "image": profile.image,
@@ -104,7 +104,7 @@ def container_options(
         # Else the shell's input would end with the first connection to it, and the shell too.
         "detach": True,
         "tty": False,
-        "host_config": host,
+        "host_config": options,
         "healthcheck": {"test": ["NONE"]},
         # The user's own proxies, often with their passwords, are not for a job to see.
         "use_config_proxy": False,
