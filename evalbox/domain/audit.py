@@ -15,6 +15,8 @@ from typing import Any
 #: What the first entry follows.
 GENESIS = "0" * 64
 OK = "ok"
+#: The action that takes the oldest entries out.
+PRUNE = "audit.prune"
 
 _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
@@ -66,17 +68,35 @@ def entry_hash(entry: AuditEntry) -> str:
 
 
 @dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was taken out of the log: ``removed`` entries, so that those up to ``through`` are gone.
+
+    ``head`` is the hash of the last that is gone: what is left follows it.
+    """
+
+    removed: int
+    through: int
+    head: str
+
+
+#: Nothing was ever taken out.
+UNPRUNED = Pruned(0, 0, GENESIS)
+
+
+@dataclass(frozen=True, slots=True)
 class AuditReport:
     """What a look through the whole log found.
 
     ``entries`` were sound, the last with the hash ``head``. ``broken_at`` is the seq of the first
-    that is not, and ``problem`` says why; None and empty where all is well.
+    that is not, and ``problem`` says why; None and empty where all is well. The entries up to
+    ``pruned`` were taken out, as an entry tells.
     """
 
     entries: int
     head: str
     broken_at: int | None = None
     problem: str = ""
+    pruned: int = 0
 
     @property
     def sound(self) -> bool:
@@ -84,13 +104,18 @@ class AuditReport:
 
 
 class Chain:
-    """Follows the log from its first entry on. ``expect`` is a hash that must be in it."""
+    """Follows the log from its first entry on. ``expect`` is a hash that must be in it.
 
-    def __init__(self, expect: str | None = None) -> None:
-        self._seq = 0
-        self._head = GENESIS
+    ``base`` is the last pruning that the log itself tells of: its first entry must follow that.
+    The entry that tells of it is in the chain as all are, so it cannot be made up later.
+    """
+
+    def __init__(self, expect: str | None = None, base: Pruned = UNPRUNED) -> None:
+        self._base = base.through
+        self._seq = base.through
+        self._head = base.head
         self._expect = expect
-        self._seen = expect in (None, GENESIS)
+        self._seen = expect in (None, GENESIS, base.head)
         self._report: AuditReport | None = None
 
     @property
@@ -111,7 +136,7 @@ class Chain:
 
     def fail(self, seq: int, problem: str) -> None:
         """The entry ``seq`` is not sound, for a reason found elsewhere."""
-        self._report = AuditReport(self._seq, self._head, seq, problem)
+        self._report = AuditReport(self._sound, self._head, seq, problem, self._base)
 
     def report(self, given: int) -> AuditReport:
         """The result; ``given`` is the newest seq that the log ever gave out."""
@@ -119,8 +144,13 @@ class Chain:
             self.fail(self._seq + 1, f"entries up to {given} were written, and are not there")
         if self._report is None and not self._seen:
             lost = "the expected hash is not in the log: it was cut short, or written anew"
-            self.fail(self._seq + 1, lost)
-        return self._report or AuditReport(self._seq, self._head)
+            pruned = f", or is among the {self._base} that were pruned" if self._base else ""
+            self.fail(self._seq + 1, lost + pruned)
+        return self._report or AuditReport(self._sound, self._head, pruned=self._base)
+
+    @property
+    def _sound(self) -> int:
+        return self._seq - self._base
 
     def _problem(self, entry: AuditEntry) -> str:
         if entry.seq != self._seq + 1:

@@ -6,15 +6,18 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from evalbox.domain.audit import OK, AuditEntry, AuditReport
+from evalbox.domain.audit import OK, PRUNE, AuditEntry, AuditReport, Pruned
 from evalbox.errors import EvalboxError, InvalidInput, StoreError
-from evalbox.service.actor import current
+from evalbox.service.actor import Actor, acting, current
 from evalbox.store.journal import Draft, pending
 from evalbox.store.store import Store
+from evalbox.wire.moments import iso
 
 _HASH_LENGTH = 64
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _IDS_TOLD = 20
+#: Seconds; so long an entry stays, whoever wants it gone.
+_DAY = 86400.0
 
 
 @asynccontextmanager
@@ -61,6 +64,15 @@ def of_many(ids: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
     return ids[0] if ids else "", detail
 
 
+async def expire(store: Store, days: float) -> None:
+    """Prunes what is older than so many days; 0 keeps all of it."""
+    before = store.clock.now() - days * _DAY
+    oldest = await store.oldest_audit_entry() if days else None
+    if oldest is not None and oldest < before:
+        with acting(Actor("evalbox", "local")):
+            await LocalAudit(store).prune(before)
+
+
 class LocalAudit:
     """Implements ``Audit``."""
 
@@ -71,6 +83,16 @@ class LocalAudit:
         if after is None:
             return await self._store.newest_audit_entries(limit)
         return await self._store.audit_entries(after, limit=limit)
+
+    async def prune(self, before: float) -> Pruned:
+        async with audited(self._store, PRUNE, iso(before)) as draft:
+            if before > self._store.clock.now() - _DAY:
+                raise InvalidInput(
+                    "the audit log keeps its entries for a day at least",
+                    hint="prune what is older, as with --before 90d",
+                    field="before",
+                )
+            return await self._store.prune_audit(before, draft)
 
     async def verify(self, expect: str | None = None) -> AuditReport:
         return await self._store.verify_audit(None if expect is None else _hash(expect))

@@ -13,13 +13,14 @@ from typing import Protocol
 from evalbox.domain.access import ApiKey, Scope
 from evalbox.domain.activity import Activity
 from evalbox.domain.attempt import Attempt, Usage
-from evalbox.domain.audit import AuditEntry, AuditReport
+from evalbox.domain.audit import AuditEntry, AuditReport, Pruned
 from evalbox.domain.batch import Batch
 from evalbox.domain.check import Check
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.reduction import BatchPlan
 from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import ExecSpec
 from evalbox.service.images import Images
@@ -54,10 +55,17 @@ class Keys(Protocol):
 
 
 class Audit(Protocol):
-    """The log of who did what. It is only ever added to."""
+    """The log of who did what. It is added to, and pruned from its beginning."""
 
     async def list(self, *, after: int | None = None, limit: int = 100) -> Sequence[AuditEntry]:
         """The entries behind ``after``, or the newest ones; the oldest of them first."""
+        ...
+
+    async def prune(self, before: float) -> Pruned:
+        """Takes out the entries from before a moment, a day ago at the latest.
+
+        An entry tells of it, with the hash that what is left follows. Raises ``InvalidInput``.
+        """
         ...
 
     async def verify(self, expect: str | None = None) -> AuditReport:
@@ -171,6 +179,13 @@ class Box(Protocol):
     async def batch(self, name: str) -> Batch: ...
 
     async def set_batch_concurrency(self, name: str, concurrency: int | None) -> Batch: ...
+
+    async def plan_batch(self, name: str, plan: BatchPlan) -> Batch:
+        """Sets what the box does with a batch by itself, in place of what was planned before.
+
+        To be said when all of the batch have been submitted: it counts from then on.
+        """
+        ...
 
     async def queue(self) -> QueueStatus: ...
 

@@ -8,7 +8,7 @@ from typing import Any
 from typing_extensions import TypedDict
 
 from evalbox.domain.access import ApiKey, Scope
-from evalbox.domain.audit import AuditEntry, AuditReport
+from evalbox.domain.audit import AuditEntry, AuditReport, Pruned
 from evalbox.wire.moments import iso, iso_or_none, seconds, seconds_or_none
 
 #: How many entries of the audit log one page holds at most.
@@ -52,13 +52,25 @@ class AuditEntryDocument(TypedDict):
 
 
 class AuditReportDocument(TypedDict):
-    """``entries`` were sound, the last with the hash ``head``; ``broken_at`` is the next."""
+    """``entries`` were sound, the last with the hash ``head``; ``broken_at`` is the next.
+
+    Those up to ``pruned`` were taken out, as an entry tells.
+    """
 
     sound: bool
     entries: int
     head: str
     broken_at: int | None
     problem: str
+    pruned: int
+
+
+class PrunedDocument(TypedDict):
+    """``removed`` entries are gone, up to ``through``, which had the hash ``head``."""
+
+    removed: int
+    through: int
+    head: str
 
 
 def key(item: ApiKey) -> KeyDocument:
@@ -131,10 +143,24 @@ def report(item: AuditReport) -> AuditReportDocument:
         "head": item.head,
         "broken_at": item.broken_at,
         "problem": item.problem,
+        "pruned": item.pruned,
     }
 
 
 def report_from(document: AuditReportDocument) -> AuditReport:
     return AuditReport(
-        document["entries"], document["head"], document["broken_at"], document["problem"]
+        document["entries"],
+        document["head"],
+        document["broken_at"],
+        document["problem"],
+        # A box of an earlier release has none.
+        document.get("pruned", 0),
     )
+
+
+def pruned(item: Pruned) -> PrunedDocument:
+    return {"removed": item.removed, "through": item.through, "head": item.head}
+
+
+def pruned_from(document: PrunedDocument) -> Pruned:
+    return Pruned(**document)

@@ -12,20 +12,22 @@ import pytest
 from recovery_support import ended, opened, phase, settings_in, spec
 
 from evalbox.domain.access import Scope, Standing, Token
-from evalbox.domain.audit import GENESIS, OK
+from evalbox.domain.audit import GENESIS, OK, PRUNE, AuditReport, Pruned
 from evalbox.domain.clock import ManualClock
 from evalbox.domain.evaluation import Evaluation, Priority
+from evalbox.domain.reduction import BatchPlan
 from evalbox.domain.sandbox import ExecSpec
 from evalbox.engines.fake import FakeEngine
 from evalbox.errors import Conflict, EvalboxError, InvalidInput, KeyNotFound
 from evalbox.service.actor import Actor, acting, user_name
-from evalbox.service.audit import LocalAudit
+from evalbox.service.audit import LocalAudit, expire
 from evalbox.service.authentication import Authentication
 from evalbox.service.keys import LocalKeys
 from evalbox.service.local import LocalBox
 from evalbox.service.local_images import LocalImages
 from evalbox.service.local_webhooks import LocalWebhooks
 from evalbox.service.sandboxes import LocalSandboxes
+from evalbox.store.journal import Draft
 from evalbox.store.sqlite import Error, open_writer
 from evalbox.store.store import Store
 
@@ -62,6 +64,11 @@ WRITES: dict[str, tuple[str, Call, Call | None]] = {
         "evaluation.retry",
         lambda box, one, path: box.retry([one.id]),
         lambda box, one, path: box.retry([NOWHERE]),
+    ),
+    "plan_batch": (
+        "batch.plan",
+        lambda box, one, path: box.plan_batch("b", BatchPlan(True, spec("true"))),
+        lambda box, one, path: box.plan_batch("", BatchPlan(True)),
     ),
     "prioritize": (
         "evaluation.prioritize",
@@ -133,6 +140,7 @@ ELSEWHERE = {
             LocalImages,
             ("build_base", "build_task_standard", "prepare", "prune", "load", "pull", "remove"),
         ),
+        ("audit", LocalAudit, ("prune",)),
         ("sandboxes", LocalSandboxes, ("create", "keep", "remove", "exec", "write")),
         ("webhooks", LocalWebhooks, ("create", "change", "remove", "test", "redeliver")),
     )
@@ -305,7 +313,7 @@ async def test_a_whole_new_log_shows_to_who_kept_the_head(tmp_path: Path) -> Non
 
 async def test_a_long_log_is_looked_through_in_pages(tmp_path: Path) -> None:
     async with await Store.open(tmp_path, clock=ManualClock()) as store:
-        from evalbox.store.journal import Draft, append
+        from evalbox.store.journal import append
 
         def fill(conn: object) -> None:
             for number in range(2500):
@@ -313,6 +321,86 @@ async def test_a_long_log_is_looked_through_in_pages(tmp_path: Path) -> None:
 
         await store._write(fill)
         assert (await store.verify_audit()).entries == 2500
+
+
+# pruning
+
+
+DAY = 86400.0
+
+
+async def _in_two_ages(store: Store, clock: ManualClock) -> LocalAudit:
+    """Three entries of the past, and two of ten days later."""
+    for number in range(3):
+        await store.append_audit(Draft(clock.now(), "a", "local", "x.y", str(number)), OK)
+    clock.advance(10 * DAY)
+    for number in range(3, 5):
+        await store.append_audit(Draft(clock.now(), "a", "local", "x.y", str(number)), OK)
+    return LocalAudit(store)
+
+
+async def test_a_pruned_log_is_still_verified(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with await Store.open(tmp_path, clock=clock) as store:
+        audit = await _in_two_ages(store, clock)
+        entries = await audit.list()
+        pruned = await audit.prune(clock.now() - 5 * DAY)
+        assert pruned == Pruned(3, 3, entries[2].hash)
+        left = await audit.list()
+        assert [entry.seq for entry in left] == [4, 5, 6]
+        assert (left[-1].action, left[-1].detail["head"]) == (PRUNE, entries[2].hash)
+        report = await audit.verify(entries[4].hash)
+        assert report == AuditReport(3, left[-1].hash, pruned=3)
+        # What is left follows that one, and so it is still known; what was before is not.
+        assert (await audit.verify(entries[2].hash)).sound
+        assert "among the 3" in (await audit.verify(entries[0].hash)).problem
+        # Nothing more is that old; and the newest stays, for the next to follow it.
+        assert (await audit.prune(clock.now() - 5 * DAY)).removed == 0
+        clock.advance(20 * DAY)
+        assert (await audit.prune(clock.now() - 5 * DAY)).through == 6
+        assert (await audit.verify()).sound
+        with pytest.raises(Error, match="only added to"):
+            open_writer(tmp_path / "evalbox.db").execute("DELETE FROM audit")
+
+
+async def test_what_is_of_the_last_day_is_not_pruned(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with await Store.open(tmp_path, clock=clock) as store:
+        audit = await _in_two_ages(store, clock)
+        with pytest.raises(InvalidInput, match="a day"):
+            await audit.prune(clock.now() - DAY / 2)
+        assert [entry.result for entry in await audit.list()] == [OK] * 5 + ["invalid_input"]
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM audit WHERE seq <= 4", "DELETE FROM audit WHERE seq <= 5"],
+)
+async def test_only_a_pruning_that_is_told_of_is_sound(tmp_path: Path, statement: str) -> None:
+    clock = ManualClock()
+    async with await Store.open(tmp_path, clock=clock) as store:
+        audit = await _in_two_ages(store, clock)
+        await audit.prune(clock.now() - 5 * DAY)
+    database = open_writer(tmp_path / "evalbox.db")
+    database.execute("DROP TRIGGER audit_is_not_deleted")
+    database.execute(statement)
+    database.close()
+    async with await Store.open(tmp_path, clock=clock) as store:
+        report = await LocalAudit(store).verify()
+        assert (report.broken_at, "entry 4 is missing" in report.problem) == (4, True)
+
+
+async def test_a_working_box_prunes_what_it_keeps_no_longer(tmp_path: Path) -> None:
+    clock = ManualClock()
+    async with await Store.open(tmp_path, clock=clock) as store:
+        audit = await _in_two_ages(store, clock)
+        await expire(store, 0)
+        assert len(await audit.list()) == 5
+        await expire(store, 7)
+        await expire(store, 7)
+        newest = await audit.list()
+        assert [entry.seq for entry in newest] == [4, 5, 6]
+        assert (newest[-1].actor, newest[-1].action) == ("evalbox", PRUNE)
 
 
 # keys

@@ -5,15 +5,28 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 
 from evalbox.api.auth import requires
 from evalbox.api.context import TheBox
+from evalbox.api.models import Body
 from evalbox.api.paging import Page
 from evalbox.domain.access import Scope
 from evalbox.wire import access
-from evalbox.wire.access import MOST_ENTRIES, AuditEntryDocument, AuditReportDocument
+from evalbox.wire.access import (
+    MOST_ENTRIES,
+    AuditEntryDocument,
+    AuditReportDocument,
+    PrunedDocument,
+)
 
 router = APIRouter(prefix="/audit", tags=["audit"], dependencies=[requires(Scope.ADMIN)])
+
+
+class PruneBody(Body):
+    """Entries from before that moment, which is a day ago at the latest."""
+
+    before: AwareDatetime
 
 
 @router.get("")
@@ -31,6 +44,12 @@ async def list_audit(
         "items": [access.entry(item) for item in found],
         "next": str(found[-1].seq) if more else None,
     }
+
+
+@router.post("/prune")
+async def prune_audit(box: TheBox, body: PruneBody) -> PrunedDocument:
+    """Takes out the oldest entries. One that stays tells of it, so that the log can be verified."""
+    return access.pruned(await box.audit.prune(body.before.timestamp()))
 
 
 @router.get("/verify")

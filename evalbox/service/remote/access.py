@@ -6,10 +6,10 @@ from collections.abc import Collection, Sequence
 from urllib.parse import quote
 
 from evalbox.domain.access import ApiKey, Scope
-from evalbox.domain.audit import AuditEntry, AuditReport
+from evalbox.domain.audit import AuditEntry, AuditReport, Pruned
 from evalbox.service.remote.client import Client
 from evalbox.wire import access
-from evalbox.wire.moments import iso_or_none
+from evalbox.wire.moments import iso, iso_or_none
 
 
 class RemoteKeys:
@@ -58,6 +58,10 @@ class RemoteAudit:
             if after is None or answer["next"] is None or len(found) >= limit:
                 return found
             after = int(answer["next"])
+
+    async def prune(self, before: float) -> Pruned:
+        answer = await self._client.post("/audit/prune", {"before": iso(before)})
+        return access.pruned_from(answer)
 
     async def verify(self, expect: str | None = None) -> AuditReport:
         return access.report_from(await self._client.get("/audit/verify", {"expect": expect}))
