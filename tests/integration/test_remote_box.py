@@ -142,6 +142,13 @@ async def test_lists_are_filtered_and_paged_alike(reached: Reached) -> None:
     assert first[0].id in ambiguous.value.candidates
 
 
+@pytest.mark.parametrize("name", [".", "..", "a/b", "a%2Fb", "a?b#c"])
+async def test_a_batch_may_be_called_what_paths_are_made_of(reached: Reached, name: str) -> None:
+    await reached.box.submit([spec("true", batch=name)])
+    assert (await reached.box.batch(name)).total == 1
+    assert (await reached.box.set_batch_concurrency(name, 3)).concurrency == 3
+
+
 async def test_control_and_its_mistakes(reached: Reached) -> None:
     box = reached.box
     await box.pause()

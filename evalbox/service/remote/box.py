@@ -28,6 +28,7 @@ from evalbox.service.remote.client import Client
 from evalbox.service.remote.execution import RemoteExec
 from evalbox.service.remote.images import RemoteImages
 from evalbox.service.remote.sandboxes import RemoteSandboxes
+from evalbox.service.remote.segment import segment as _segment
 from evalbox.service.remote.webhooks import RemoteWebhooks
 from evalbox.wire import reading
 from evalbox.wire.moments import iso_or_none
@@ -289,8 +290,3 @@ def _parts(documents: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
         part.append(document)
         size += length
     yield part
-
-
-def _segment(text: str) -> str:
-    """Whatever it holds, one segment of a path."""
-    return quote(text, safe="")

@@ -7,7 +7,6 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
 
 from evalbox.domain.sandbox import (
     DEFAULT_COLLECTED,
@@ -21,6 +20,7 @@ from evalbox.domain.sandbox import (
 from evalbox.service.collecting import collect
 from evalbox.service.remote.client import Client
 from evalbox.service.remote.execution import RemoteExec
+from evalbox.service.remote.segment import segment
 from evalbox.wire import sandboxes as wire
 
 
@@ -105,4 +105,4 @@ class RemoteSandboxes:
 
 
 def _of(reference: str, below: str = "") -> str:
-    return f"/sandboxes/{quote(reference, safe='')}{below}"
+    return f"/sandboxes/{segment(reference)}{below}"
