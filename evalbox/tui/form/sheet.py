@@ -186,7 +186,7 @@ class Sheet(Widget):
         return [ends(left, right, width)]
 
     def _as_it_is(self, _width: int) -> list[Line]:
-        words = "is run as it is: it is too long to type on in it, or no plain text"
+        words = "is run as it is: a family, or no plain text of a length to type on"
         return [[], [(f" {steady(self.draft.path)}", Tone.TEXT)], [(f" {words}", Tone.MUTED)]]
 
 
