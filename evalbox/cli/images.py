@@ -96,10 +96,13 @@ async def images_log(session: Session, build: str, follow: bool) -> None:
     show_default=True,
     help="Those that were not used for so long.",
 )
+@click.option("--dry-run", is_flag=True, help="Only list what would be removed.")
 @yes_option
 @json_option
 @with_session
-async def images_prune(session: Session, *, unused: str, yes: bool, as_json: bool) -> None:
+async def images_prune(
+    session: Session, *, unused: str, dry_run: bool, yes: bool, as_json: bool
+) -> None:
     """Remove images that evalbox has built for tasks; they are built again when asked for."""
     seconds = parse_duration(unused, field="--unused")
     async with session.box() as box:
@@ -110,11 +113,16 @@ async def images_prune(session: Session, *, unused: str, yes: bool, as_json: boo
             if one.state is BuildState.READY and one.used_at <= before
         ]
         size = format_size(sum(one.size for one in due))
-        if due:
+        if due and not dry_run:
             ask(session, f"Remove {len(due)} images of {size}?", yes=yes)
-        removed = await box.images.prune(seconds) if due else []
+        removed = await box.images.prune(seconds) if due and not dry_run else []
+    if dry_run:
+        session.console.note(f"{len(due)} images of {size} would be removed")
+        _show_builds(session, due, as_json=as_json)
+        return
     if not as_json:
-        session.console.note(f"removed {len(removed)} images")
+        freed = format_size(sum(one.size for one in removed))
+        session.console.note(f"removed {len(removed)} images{f' of {freed}' if removed else ''}")
     _show_builds(session, removed, as_json=as_json)
 
 

@@ -181,6 +181,7 @@ class Builds:
             record = replace(record, seconds=self._clock.monotonic() - began)
             await order.log.close()
             await self._store.build_ended(record, self._clock.now())
+            await self._store.trim_build_logs(self._jobs)
             log.info("image built", key=order.key, state=record.state, reason=record.reason)
         return _told(record, cached=False)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from evalbox.domain.building import BUILT, BuildRecord, BuildState
@@ -13,6 +14,8 @@ from evalbox.store.rows import Row
 from evalbox.store.sqlite import Connection
 
 _COLUMNS = "key, state, base, engine, created_at, used_at, seconds, size, reason, description"
+#: Bytes of logs that are kept.
+MOST_LOGS = 512 << 20
 #: Seconds of use that one record of it stands for.
 _USE = 60.0
 _INTERRUPTED = "evalbox stopped in the middle of it"
@@ -27,6 +30,20 @@ class Builds(Access):
     def build_log(self, key: str) -> Path:
         """What the last try at that build printed. It need not exist."""
         return self.builds_dir / f"{key}.log"
+
+    async def trim_build_logs(self, keep: Collection[str] = ()) -> None:
+        """Drops the oldest over ``MOST_LOGS`` bytes together, but those of the builds ``keep``."""
+        await asyncio.to_thread(self._trim_build_logs, frozenset(keep))
+
+    def _trim_build_logs(self, keep: frozenset[str]) -> None:
+        logs = [(path, path.stat()) for path in self.builds_dir.glob("*.log")]
+        total = sum(info.st_size for _, info in logs)
+        for path, info in sorted(logs, key=lambda one: one[1].st_mtime_ns):
+            if total <= MOST_LOGS:
+                return
+            if path.stem not in keep:
+                path.unlink(missing_ok=True)
+                total -= info.st_size
 
     async def build(self, key: str) -> BuildRecord | None:
         query = f"SELECT {_COLUMNS} FROM builds WHERE key = ?"

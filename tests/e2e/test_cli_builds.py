@@ -56,6 +56,9 @@ def test_what_is_unused_is_pruned_once_that_is_confirmed(cli: Cli) -> None:
     with sqlite3.connect(cli.data / "evalbox.db") as database:
         database.execute("UPDATE builds SET used_at = used_at - 8 * 86400")
     assert "nobody is there to confirm" in cli("images", "prune").said
+    (due,) = cli("images", "prune", "--dry-run", "--json").json
+    assert due["state"] == "ready"
+    assert "1 images of" in cli("images", "prune", "--dry-run").said
     (removed,) = cli("images", "prune", "--yes", "--json").json
     assert removed["image"].startswith("evalbox/built:")
     states = [one["state"] for one in cli("images", "builds", "--json").json]

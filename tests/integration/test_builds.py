@@ -438,6 +438,16 @@ async def test_what_is_not_used_is_pruned(box: LocalBox, engine: FakeEngine) -> 
     assert entry.target == first.image
 
 
+async def test_the_oldest_logs_go_where_they_are_many(
+    box: LocalBox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalbox.store.builds.MOST_LOGS", 200)
+    first, _ = await prepare(box, build("echo", "x" * 60))
+    second, _ = await prepare(box, build("echo", "y" * 60))
+    assert await log_of(box, first.key) == b""
+    assert b"y" * 60 in await log_of(box, second.key)
+
+
 async def test_a_build_is_found_by_the_beginning_of_its_key(box: LocalBox) -> None:
     built, _ = await prepare(box, build("true"))
     assert (await box.images.build(built.key[:8])).image == built.image
