@@ -81,7 +81,8 @@ async def audit_verify(session: Session, *, expect: str | None, as_json: bool) -
         console.json(access.report(report))
     elif report.sound:
         console.data(report.head)
-        console.note(f"{report.entries} entries, all sound; above is the head's hash")
+        pruned = f", {report.pruned} pruned before them" if report.pruned else ""
+        console.note(f"{report.entries} entries, all sound{pruned}; above is the head's hash")
     else:
         console.data(f"broken at entry {report.broken_at}: {report.problem}")
     return status.OK if report.sound else status.WARNING

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 from cli_harness import Cli
+
+from evalbox.domain.clock import ManualClock
+from evalbox.store.journal import Draft
+from evalbox.store.store import Store
 
 
 @pytest.fixture
@@ -98,3 +104,45 @@ def test_a_restored_box_says_so(cli: Cli) -> None:
     assert cli("restore", "--force", "box.tar").code == 0
     assert [one["action"] for one in cli("audit", "--json").json] == ["queue.pause", "box.restore"]
     assert cli("audit", "verify", "--expect", head).code == 0
+
+
+def test_pruning_the_audit_log(cli: Cli, tmp_path: Path) -> None:
+    asyncio.run(_entries_of_long_ago(cli.data, 3))
+    assert cli("queue", "pause").code == 0
+    head = cli("audit", "verify").text.strip()
+    kept = tmp_path / "kept.jsonl"
+    pruned = cli("audit", "prune", "--before", "90d", "--export", str(kept), "--json").json
+    entries = [json.loads(line) for line in kept.read_text().splitlines()]
+    assert [entry["target"] for entry in entries] == ["0", "1", "2"]
+    assert pruned == {"removed": 3, "through": 3, "head": entries[-1]["hash"]}
+    assert [entry["action"] for entry in cli("audit", "--json").json] == [
+        "queue.pause", "audit.prune",
+    ]  # fmt: skip
+    assert cli("audit", "verify", "--expect", head, "--json").json["pruned"] == 3
+    assert "3 pruned" in cli("audit", "verify").said
+    assert cli("audit", "prune", "--before", "90d").text.strip() == "0"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [((), 2), (("--before", "1h"), 65), (("--before", "soon"), 65)]
+)
+def test_what_is_not_pruned(cli: Cli, arguments: tuple[str, ...], code: int) -> None:
+    assert cli("queue", "pause").code == 0
+    assert cli("audit", "prune", *arguments).code == code
+    assert cli("audit", "ls", "--json").json[0]["seq"] == 1
+
+
+def test_no_file_is_overwritten_by_what_is_pruned(cli: Cli, tmp_path: Path) -> None:
+    asyncio.run(_entries_of_long_ago(cli.data, 2))
+    kept = tmp_path / "kept.jsonl"
+    kept.write_text("mine")
+    refused = cli("audit", "prune", "--before", "90d", "--export", str(kept))
+    assert (refused.code, kept.read_text()) == (65, "mine")
+    assert len(cli("audit", "--json").json) == 2
+
+
+async def _entries_of_long_ago(directory: Path, count: int) -> None:
+    clock = ManualClock()
+    async with await Store.open(directory, clock=clock) as store:
+        for number in range(count):
+            await store.append_audit(Draft(clock.now(), "a", "local", "x.y", str(number)), "ok")

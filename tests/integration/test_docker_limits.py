@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
 from docker_support import bench, both
 
@@ -111,3 +115,27 @@ async def test_output_ends_with_the_main_process(kind: str, closing: str) -> Non
     async with bench(kind) as b:
         ran = await b.shell(closing)
     assert ran.exit.code == 4
+
+
+@both
+async def test_all_sandboxes_share_a_group_of_little_weight(kind: str) -> None:
+    async with bench(kind) as b:
+        sandbox = await b.create(limits=Limits(memory=96 * MIB))
+        try:
+            found = await b.engine.check()
+            groups = "".join(_groups(sandbox.id))
+        finally:
+            await sandbox.destroy()
+    (weight,) = [check for check in found if check.name == "weight"]
+    parents = ("/evalbox/", "/evalbox.slice/")
+    assert any(parent in groups for parent in parents) or "as the engine" in weight.detail
+    assert weight.level == "ok" or (weight.level == "warning" and weight.remedy)
+
+
+def _groups(sandbox: str) -> Iterator[str]:
+    """The control groups of a sandbox's processes on the host."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError):
+            text = Path(f"/proc/{process.pid}/cgroup").read_text()
+            if sandbox in text:
+                yield text
