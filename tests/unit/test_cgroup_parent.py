@@ -10,7 +10,7 @@ from evalbox.engines.docker.wire import Address
 
 V1 = "30 20 0:26 / {root} rw - cgroup cgroup rw,cpu\n31 20 0:27 / {root}/u rw - cgroup2 none rw\n"
 V2 = "30 20 0:26 / {root} rw - cgroup2 cgroup2 rw\n"
-FILES = {V1: ("cpu.shares", 1024, 102), V2: ("cpu.weight", 100, 10)}
+FILES = {V1: ("cpu.shares", 1024, 256), V2: ("cpu.weight", 100, 25)}
 
 
 def _mounts(tmp_path: Path, text: str) -> Path:
@@ -59,7 +59,7 @@ def test_without_control_groups_there_is_no_weight(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("found", "level", "told"),
-    [("102", "ok", "102 of 1024"), ("1024", "warning", "more than 102"), (None, "warning", "read")],
+    [("256", "ok", "256 of 1024"), ("1024", "warning", "more than 256"), (None, "warning", "read")],
 )
 def test_the_check_reads_what_holds(
     tmp_path: Path, found: str | None, level: str, told: str
@@ -82,7 +82,7 @@ def test_an_engine_elsewhere_has_its_own_ways() -> None:
 
 def test_the_slice_of_the_package_has_the_weight_that_is_looked_for() -> None:
     text = (Path(__file__).parents[2] / "packaging" / "evalbox.slice").read_text()
-    assert "CPUWeight=10" in text.splitlines()
+    assert "CPUWeight=25" in text.splitlines()
 
 
 def _nowhere() -> Client:

@@ -22,7 +22,7 @@ _SLICE = f"{NAME}.slice"
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """The file that holds the group's share of busy cores: ``light`` is a tenth of ``ordinary``."""
+    """The file that holds the group's share of busy cores: ``light`` is a quarter of ``ordinary``."""
 
     file: Path
     ordinary: int
@@ -93,8 +93,8 @@ def weight_of(name: str, mounts: Path) -> Weight | None:
         return None
     group = name.removeprefix("/")
     if "cpu" in points:
-        return Weight(Path(points["cpu"], group, "cpu.shares"), 1024, 102)
-    return Weight(Path(points[""], group, "cpu.weight"), 100, 10) if "" in points else None
+        return Weight(Path(points["cpu"], group, "cpu.shares"), 1024, 256)
+    return Weight(Path(points[""], group, "cpu.weight"), 100, 25) if "" in points else None
 
 
 def _heavy(name: str, what: str) -> Check:
