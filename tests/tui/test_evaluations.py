@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from conftest import control, in_state, shows, spec, submit, text_of, until
 
@@ -14,7 +16,7 @@ from evalbox.service.local import LocalBox
 from evalbox.tui import wording
 from evalbox.tui.app import MissionControl
 from evalbox.tui.glyphs import BLOCK
-from evalbox.tui.model.row import Row, slim
+from evalbox.tui.model.row import Course, Row, slim
 from evalbox.tui.screens.listing import Listing
 from evalbox.tui.theme import Tone
 
@@ -143,9 +145,13 @@ def test_activity_is_what_it_does_or_why_it_ended() -> None:
     row, doing = running()
     assert wording.activity(row, doing, NOW).text == "running 0:50"
     assert wording.activity(row, None, NOW).text == "running 1:00"
-    ended = Row("id", state=State.FAILED, reason="exit status 1", outcome=Outcome.FAILED)
+    ended = Row(
+        "id",
+        state=State.FAILED,
+        course=Course(reason="exit status 1", outcome=Outcome.FAILED),
+    )
     assert wording.activity(ended, None, NOW).text == "exit status 1"
-    ended.error = "ValueError: no"
+    ended.course = replace(ended.course, error="ValueError: no")
     assert wording.activity(ended, None, NOW).text == "ValueError: no"
 
 
@@ -160,7 +166,7 @@ def test_activity_is_what_it_does_or_why_it_ended() -> None:
     ],
 )
 def test_scores(kind: ScoreKind, value: float | None, shown: tuple[str, Tone]) -> None:
-    assert wording.score(Row("id", score=slim(kind, value))) == shown
+    assert wording.score(Row("id", course=Course(score=slim(kind, value)))) == shown
 
 
 @pytest.mark.parametrize(

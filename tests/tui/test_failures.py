@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import PATIENCE, control, in_state, opened, shows, spec, submit, text_of, until
@@ -16,7 +17,7 @@ from evalbox.tui.app import MissionControl
 from evalbox.tui.model.book import Book
 from evalbox.tui.model.derived import Derived
 from evalbox.tui.model.failures import MOST, STRETCHES, alike, groups
-from evalbox.tui.model.row import Row
+from evalbox.tui.model.row import Course, Origin, Row
 from evalbox.tui.screens.choice import Choice
 from evalbox.tui.screens.failures import FailuresScreen
 from evalbox.tui.screens.within import Within
@@ -26,12 +27,17 @@ HOSTILE = (
 )
 
 
-def failure(place: int, error: str, **other: object) -> Row:
-    row = Row(f"{place:022}", name=f"task {place % 3}", state=State.FAILED, error=error)
-    row.outcome, row.finished_at = Outcome.FAILED, 1000.0 + place
-    for name, value in other.items():
-        setattr(row, name, value)
-    return row
+def failure(
+    place: int, error: str, *, state: State = State.FAILED, agent: str = "", **course: Any
+) -> Row:
+    return Row(
+        f"{place:022}",
+        name=f"task {place % 3}",
+        state=state,
+        finished_at=1000.0 + place,
+        origin=Origin(agent=agent),
+        course=Course(error=error, **{"outcome": Outcome.FAILED} | course),
+    )
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,15 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from evalbox.domain.evaluation import Evaluation, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.score import Score, ScoreKind
 from evalbox.domain.state import ACTIVE, FINAL, State
-from evalbox.tui.model.row import Row, fill, row_of, slim
+from evalbox.tui.model.row import Course, Origin, Row, fill, row_of, shared, slim
 
 _PREFIX = "evaluation."
 _STATES = {f"{_PREFIX}{state}": state for state in State}
@@ -105,8 +107,8 @@ class Book:
         row = Row(
             evaluation_id,
             name=str(event.data.get("name", "")),
-            batch=event.batch or "",
             created_at=event.at,
+            origin=shared(Origin(batch=event.batch or "")),
         )
         self.strangers.add(evaluation_id)
         self._add(row)
@@ -174,17 +176,17 @@ def _apply(row: Row, event: Event) -> None:
         row.cancelling = True
         return
     if event.kind == "evaluation.prioritized":
-        row.priority = Priority[str(event.data["priority"]).upper()]
+        priority = Priority[str(event.data["priority"]).upper()]
+        row.origin = shared(replace(row.origin, priority=int(priority)))
         return
     if event.kind == "evaluation.scored":
-        row.score = _score(event.data["score"])
+        row.course = shared(replace(row.course, score=_score(event.data["score"])))
         return
     state = _STATES.get(event.kind)
     if state is None:
         return
     data = event.data
     row.state = state
-    row.attempts = max(row.attempts, event.attempt or 0)
     if state is State.RUNNING:
         row.started_at = event.at
     elif state is State.QUEUED:
@@ -192,13 +194,25 @@ def _apply(row: Row, event: Event) -> None:
     elif state in FINAL:
         row.finished_at = event.at
         row.cancelling = False
-    if (outcome := data.get("outcome")) is not None:
-        row.outcome = Outcome(outcome)
-        row.exit_code = data.get("exit_code")
-        row.reason = str(data.get("reason") or "")
-        row.error = str(data.get("error") or "")
-        row.score = _score(data.get("score"))
-        row.troubles += new and row.outcome is Outcome.INFRA_ERROR
+    attempts = max(row.attempts, event.attempt or 0)
+    if (outcome := data.get("outcome")) is None:
+        row.course = shared(replace(row.course, attempts=attempts))
+    else:
+        row.course = shared(_ended(row, Outcome(outcome), attempts, data, new=new))
+
+
+def _ended(
+    row: Row, outcome: Outcome, attempts: int, data: Mapping[str, Any], *, new: bool
+) -> Course:
+    return Course(
+        attempts,
+        row.troubles + (new and outcome is Outcome.INFRA_ERROR),
+        outcome,
+        data.get("exit_code"),
+        str(data.get("reason") or ""),
+        str(data.get("error") or ""),
+        _score(data.get("score")),
+    )
 
 
 def _score(told: Mapping[str, object] | None) -> Score | None:
