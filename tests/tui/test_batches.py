@@ -17,7 +17,7 @@ from evalbox.domain.state import FINAL, State
 from evalbox.service.local import LocalBox
 from evalbox.tui.app import MissionControl
 from evalbox.tui.glyphs import ASCII, BLOCK
-from evalbox.tui.model.row import Row
+from evalbox.tui.model.row import Course, Origin, Row
 from evalbox.tui.model.sheet import STEPS, Tally, sheet
 from evalbox.tui.screens import batch_columns, batch_facts
 from evalbox.tui.screens.batches import BatchesScreen
@@ -75,7 +75,13 @@ def test_a_batch_in_words() -> None:
 
 
 def row(place: int, task: str, agent: str, state: State, score: Score | None = None) -> Row:
-    return Row(f"{place:022}", name=task, agent=agent, state=state, score=score)
+    return Row(
+        f"{place:022}",
+        name=task,
+        state=state,
+        origin=Origin(agent=agent),
+        course=Course(score=score),
+    )
 
 
 ROWS = [
