@@ -35,8 +35,8 @@ complete_statement = sqlite.complete_statement
 #: How long a connection waits for another process's transaction, in seconds.
 BUSY_TIMEOUT = 10.0
 #: What is read beyond it is in the cache of the system: mapped into memory, the file would count
-#: once for each connection in what the process is said to use.
-_CACHE_KIB = 4 * 1024
+#: once for each connection in what the process is said to use. Of readers there are several.
+_WRITER_KIB, _READER_KIB = 4 * 1024, 1 * 1024
 _LOG_LIMIT_BYTES = 64 << 20
 #: Pages in the log (of 4 KiB) before they are moved into the database. SQLite's own 1,000 come
 #: together every few commits once the tables are large, and cost a third of the throughput.
@@ -103,7 +103,7 @@ def open_writer(database: Path) -> Connection:
 
     Raises SQLite's own errors.
     """
-    connection = _connect(f"file:{quote(str(database))}?mode=rwc")
+    connection = _connect(f"file:{quote(str(database))}?mode=rwc", _WRITER_KIB)
     _enter_wal(connection)
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
@@ -114,7 +114,7 @@ def open_writer(database: Path) -> Connection:
 
 def open_reader(database: Path) -> Connection:
     """A connection that cannot write. Raises SQLite's own errors."""
-    connection = _connect(f"file:{quote(str(database))}?mode=rw")
+    connection = _connect(f"file:{quote(str(database))}?mode=rw", _READER_KIB)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
@@ -127,12 +127,12 @@ def open_frozen(database: Path) -> Connection:
     """
     log = database.with_name(database.name + "-wal")
     frozen = "" if log.exists() and log.stat().st_size else "&immutable=1"
-    connection = _connect(f"file:{quote(str(database))}?mode=ro{frozen}")
+    connection = _connect(f"file:{quote(str(database))}?mode=ro{frozen}", _READER_KIB)
     connection.execute("PRAGMA query_only = ON")
     return connection
 
 
-def _connect(uri: str) -> Connection:
+def _connect(uri: str, cache_kib: int) -> Connection:
     connection = sqlite.connect(
         uri,
         uri=True,
@@ -141,7 +141,7 @@ def _connect(uri: str) -> Connection:
         isolation_level=None,
         cached_statements=256,
     )
-    connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    connection.execute(f"PRAGMA cache_size = -{cache_kib}")
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
