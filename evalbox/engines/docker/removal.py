@@ -10,10 +10,11 @@ from typing import Any
 
 from evalbox.engines.docker import orphans
 from evalbox.engines.docker.client import Client
-from evalbox.engines.docker.faults import Refused
+from evalbox.engines.docker.faults import CONFLICT, Refused
 from evalbox.errors import EngineError, SandboxGone
 
-_PATIENCE = 10.0
+#: Seconds after which a refusal counts: of one kind, the engine is at it already, and slow.
+_PATIENCE, _UNDER_WAY = 10.0, 120.0
 _PAUSE = 0.05
 #: Seconds that the engine gets for a removal, until what serves the container is killed.
 _STUCK = 2.5
@@ -86,7 +87,7 @@ class Remover:
         def remove(api: Any) -> None:
             api.remove_container(container, v=True, force=True)
 
-        deadline = asyncio.get_running_loop().time() + _PATIENCE
+        since = asyncio.get_running_loop().time()
         while True:
             try:
                 return await self._client.call(remove)
@@ -94,7 +95,8 @@ class Remover:
                 return None
             except Refused as error:
                 # Somebody else is at it, or the engine has not noticed its end.
-                if asyncio.get_running_loop().time() > deadline:
+                patience = _UNDER_WAY if error.status == CONFLICT else _PATIENCE
+                if asyncio.get_running_loop().time() - since > patience:
                     raise EngineError(
                         f"a sandbox cannot be removed: {error.message}", hint=error.hint
                     ) from error
