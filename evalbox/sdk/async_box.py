@@ -97,7 +97,7 @@ class AsyncBox:
         """Runs a program in a fresh sandbox, to its end. See ``Options``.
 
         ``source`` is the text of a script, or a ``Path``. How it ended is in the result, also where
-        that is no success. When this is cancelled, so is the evaluation.
+        that is no success. When this is cancelled or interrupted, so is the evaluation.
         """
         handle = await self.submit(source, **options)
         try:

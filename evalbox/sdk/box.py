@@ -104,28 +104,33 @@ class Box:
 
         return self._thread.call(asked())
 
+    # What follows is written by packaging/sdk/write.py, out of async_box.py.
+
     def run(self, source: Source | None = None, **options: Unpack[Options]) -> Result:
         """Runs a program in a fresh sandbox, to its end. See ``Options``.
 
         ``source`` is the text of a script, or a ``Path``. How it ended is in the result, also where
-        that is no success. When this is interrupted, the evaluation is cancelled.
+        that is no success. When this is cancelled or interrupted, so is the evaluation.
         """
         return self._thread.call(self._box.run(source, **options))
 
     def submit(self, source: Source | None = None, **options: Unpack[Options]) -> Handle:
         """Queues a program, durably, and does not wait for it."""
-        made = self._thread.call(self._box.submit(source, **options))
-        return Handle(made, self._thread)
+        return Handle(self._thread.call(self._box.submit(source, **options)), self._thread)
 
     def submit_many(
         self, items: Iterable[Source | Mapping[str, Any]], **common: Unpack[Options]
     ) -> Sequence[Handle]:
         """Queues many programs. Each is a source, or a mapping of options with ``source`` in it.
 
+        The path of a family stands for all of its tasks.
         ``common`` is for all of them, where they do not say otherwise.
         """
-        made = self._thread.call(self._box.submit_many(list(items), **common))
-        return [Handle(one, self._thread) for one in made]
+        items = list(items)
+        return [
+            Handle(one, self._thread)
+            for one in self._thread.call(self._box.submit_many(items, **common))
+        ]
 
     def map(
         self, items: Iterable[Source | Mapping[str, Any]], **common: Unpack[Options]
@@ -134,8 +139,8 @@ class Box:
 
         All are queued before the first result. What is left when this is closed goes on.
         """
-        wanted = list(items)
-        return self._thread.iterate(lambda: self._box.map(wanted, **common))
+        items = list(items)
+        return self._thread.iterate(lambda: self._box.map(items, **common))
 
     def get(self, reference: str) -> Handle:
         """An evaluation by its id, or an unambiguous beginning of it or of its short form."""
@@ -156,16 +161,17 @@ class Box:
 
         ``name`` is a glob.
         """
-        found = self._box.list(
-            states=states,
-            outcomes=outcomes,
-            batch=batch,
-            name=name,
-            labels=labels,
-            limit=limit,
-            after=after,
+        return self._thread.call(
+            self._box.list(
+                states=states,
+                outcomes=outcomes,
+                batch=batch,
+                name=name,
+                labels=labels,
+                limit=limit,
+                after=after,
+            )
         )
-        return self._thread.call(found)
 
     def read_artifact(self, evaluation_id: str, path: str) -> bytes:
         """A file that an evaluation left. Raises ``ArtifactNotFound``."""

@@ -37,6 +37,8 @@ class Handle:
         """How it stood when it was last looked at."""
         return self._handle.evaluation
 
+    # What follows is written by packaging/sdk/write.py, out of async_handle.py.
+
     def refresh(self) -> Evaluation:
         """How it stands now."""
         return self._thread.call(self._handle.refresh())
@@ -92,9 +94,8 @@ class Handle:
         self, command: str | Sequence[str], *, stdin: bool = True, **options: Unpack[ExecOptions]
     ) -> Iterator[Program]:
         """A program beside the job for the length of a block, to be talked to."""
-        started = self._handle.shell(command, stdin=stdin, **options)
-        with self._thread.entered(started) as running:
-            yield Program(running, self._thread)
+        with self._thread.entered(self._handle.shell(command, stdin=stdin, **options)) as made:
+            yield Program(made, self._thread)
 
     def explain(self) -> str:
         """In words, why it waits, or how it stands."""

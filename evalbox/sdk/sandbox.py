@@ -63,6 +63,8 @@ class Sandbox:
         """How it stood when it was last looked at."""
         return self._sandbox.record
 
+    # What follows is written by packaging/sdk/write.py, out of async_sandbox.py.
+
     def exec(
         self,
         command: str | Sequence[str],
@@ -76,21 +78,15 @@ class Sandbox:
         Text is for a shell; a sequence is an argument vector. What exceeds its timeout is killed
         with all that it started, and ``end.timed_out`` says so.
         """
-        work = self._sandbox.exec(command, stdin=stdin, limit=limit, **options)
-        return self._thread.call(work)
+        return self._thread.call(self._sandbox.exec(command, stdin=stdin, limit=limit, **options))
 
     @contextmanager
     def start(
-        self,
-        command: str | Sequence[str],
-        *,
-        stdin: bool = False,
-        **options: Unpack[ExecOptions],
+        self, command: str | Sequence[str], *, stdin: bool = False, **options: Unpack[ExecOptions]
     ) -> Iterator[Program]:
         """A program that runs meanwhile, for the length of a block, to be talked to."""
-        started = self._sandbox.start(command, stdin=stdin, **options)
-        with self._thread.entered(started) as running:
-            yield Program(running, self._thread)
+        with self._thread.entered(self._sandbox.start(command, stdin=stdin, **options)) as made:
+            yield Program(made, self._thread)
 
     def read(self, path: str, *, user: str | None = None) -> bytes:
         """A file, of at most 100 MiB. Raises ``FileMissing``, ``TooLarge``."""

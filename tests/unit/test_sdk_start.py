@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -20,6 +21,8 @@ from evalbox.sdk.handle import Handle
 from evalbox.sdk.sandbox import Sandbox
 
 PACKAGE = Path(evalbox.__file__).parent
+ROOT = Path(__file__).parents[2]
+WRITER = runpy.run_path(str(ROOT / "packaging" / "sdk" / "write.py"))
 #: What only some boxes need is loaded when it is.
 HEAVY = ("fastapi", "uvicorn", "httpx", "docker", "aiosqlite", "pydantic", "cryptography")
 
@@ -75,6 +78,14 @@ def test_both_kinds_can_do_the_same(kind: type, its_async: type) -> None:
             assert list(inspect.signature(ours).parameters) == list(
                 inspect.signature(theirs).parameters
             ), name
+
+
+@pytest.mark.parametrize("module", WRITER["MODULES"])
+def test_what_is_mirrored_is_what_would_be_written_now(module: str) -> None:
+    committed = (ROOT / "evalbox" / "sdk" / f"{module}.py").read_text()
+    assert ast.dump(ast.parse(committed)) == ast.dump(ast.parse(WRITER["text"](module))), (
+        "run: python packaging/sdk/write.py"
+    )
 
 
 @pytest.mark.parametrize("kind", [Box, AsyncBox, Handle, AsyncHandle, Sandbox, AsyncSandbox])
