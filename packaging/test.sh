@@ -82,4 +82,5 @@ ensure_runtimes || fail "$EXIT_FAILED" "No sandbox starts with a network here, s
 
 # Tests that need a sandbox fail where they would otherwise be skipped.
 export EVALBOX_TEST_REQUIRE_GVISOR=1
-run_pytest --cov --cov-report=term "$@"
+# One worker more than there are cores: that of the sandboxes waits for them most of its time.
+run_pytest --numprocesses="$(($(nproc) + 1))" --dist=loadgroup --cov --cov-report=term "$@"

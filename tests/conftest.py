@@ -1,4 +1,4 @@
-"""How the tests are shared out where several workers run them (``--dist loadgroup``)."""
+"""Which worker gets which tests (``--dist loadgroup``), and of which coverage is taken."""
 
 from __future__ import annotations
 
@@ -13,12 +13,22 @@ SANDBOXES = "sandboxes"
 _MARKS = ("docker", "gvisor")
 #: Longest first, so that no worker is left alone with a long file at the end.
 _TIERS = ("sandboxes", "api", "e2e", "integration", "tui", "property", "packaging", "unit")
+#: What these run is in processes of its own, or covered by the tests of its parts as well, and
+#: tracing doubles the time that the API needs.
+_UNTRACED = ("api", "abuse", "e2e")
 
 
 # First, since the plugin of the workers reads the marks in the same hook.
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Puts each test into a group: that of the sandboxes, or its file, whose fixtures it shares."""
+    """Puts each test into a group: that of the sandboxes, or its file, whose fixtures it shares.
+
+    Coverage is taken of those only that can add to it.
+    """
+    if config.pluginmanager.hasplugin("pytest_cov"):
+        for item in items:
+            if item.path.parent.name in _UNTRACED:
+                item.add_marker(pytest.mark.no_cover)
     if not getattr(config.option, "loadgroup", False):
         return
     for item in items:
