@@ -235,6 +235,17 @@ class BatchBody(Body):
     concurrency: Whole | None = Field(ge=1, le=100_000)
 
 
+class BatchPlanBody(Body):
+    """What the box does with a batch by itself. ``fail_fast``: the first that fails has all that
+    have not ended cancelled. ``reduce`` is run when all have ended and none was cancelled.
+    """
+
+    model_config = example({"fail_fast": False, "reduce": {"command": ["cat", "/in/results.json"]}})
+
+    fail_fast: Flag = False
+    reduce: EvaluationBody | None = None
+
+
 class SlotsBody(Body):
     """How many evaluations run at once."""
 

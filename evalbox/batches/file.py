@@ -13,6 +13,7 @@ from pathlib import Path
 
 from evalbox.batches.options import OPTIONS, Options, beside, read_options
 from evalbox.domain.experiment import EPOCH, THRESHOLD
+from evalbox.domain.reduction import REDUCES
 from evalbox.domain.text import plain_text
 from evalbox.errors import InvalidInput
 from evalbox.tasks.base import read_bytes
@@ -20,7 +21,7 @@ from evalbox.tasks.strict import MAX_SOURCE, Node, read_yaml
 
 MAX_EPOCHS, MAX_CONCURRENCY, MAX_VARIANTS = 10_000, 1024, 1000
 #: Labels that are ours.
-TASK, REDUCES = "task", "reduces"
+TASK = "task"
 OWN_LABELS = frozenset({"agent", EPOCH, TASK, REDUCES, THRESHOLD})
 
 _TOP = frozenset({"name", "tasks", "agents", "epochs", "concurrency", "fail_fast", "labels",

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalbox.batches.file import REDUCES, TASK, AgentEntry, BatchFile, ReduceEntry, TaskEntry
+from evalbox.batches.file import TASK, AgentEntry, BatchFile, ReduceEntry, TaskEntry
 from evalbox.batches.matching import Found, match
 from evalbox.domain.admissible import MAX_AT_ONCE
 from evalbox.domain.evaluation import AGENT, EvaluationSpec
 from evalbox.domain.experiment import EPOCH, THRESHOLD
+from evalbox.domain.reduction import REDUCES
 from evalbox.errors import EvalboxError, ImageBuildError, InvalidInput, TaskError
 from evalbox.requests.making import Progress, Workshop
 from evalbox.requests.prepared import Prepared

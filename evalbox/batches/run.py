@@ -6,16 +6,16 @@ Where it stands is in the box and nowhere else: whoever runs the file again goes
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.records import EvaluationFilter
+from evalbox.domain.reduction import BatchPlan, Reduction, ReductionState
 from evalbox.domain.state import FINAL, State
 from evalbox.errors import BatchNotFound, InvalidTransition
 from evalbox.export.reading import matching
 from evalbox.service.box import Box
-from evalbox.service.cancelling import cancel_unfinished
 
 _ENDS = {f"evaluation.{state}": state for state in FINAL}
 _FAILED = frozenset({State.FAILED, State.DEAD})
@@ -87,6 +87,28 @@ async def queue(
     return [*standing.done, *standing.waiting, *again, *made]
 
 
+async def unplanned(box: Box, batch: str) -> None:
+    """While more are submitted, what was planned for a batch does not take place."""
+    with suppress(BatchNotFound):
+        current = await box.batch(batch)
+        if current.fail_fast or current.reduction is not None:
+            await box.plan_batch(batch, BatchPlan())
+
+
+async def reduced(box: Box, batch: str) -> Reduction | None:
+    """How its reduce step stands once that is known, which takes no time when all have ended."""
+    after = await box.last_seq()
+    found = (await box.batch(batch)).reduction
+    if found is None or found.state is not ReductionState.WAITING:
+        return found
+    events = box.events(after=after, follow=True, batch=batch)
+    async with aclosing(events) as feed:  # type: ignore[type-var]
+        async for event in feed:
+            if event.kind in ("batch.reduced", "batch.planned"):
+                break
+    return (await box.batch(batch)).reduction
+
+
 async def _retry(box: Box, items: Sequence[Evaluation]) -> list[Evaluation]:
     try:
         return list(await box.retry([item.id for item in items])) if items else []
@@ -105,21 +127,15 @@ async def follow(
     items: Sequence[Evaluation],
     *,
     after: int,
-    fail_fast: bool,
     told: Callable[[Tally], None],
 ) -> Tally:
-    """Returns when all have ended. ``after``: the newest event before they were looked at.
-
-    With ``fail_fast`` the first that fails has all that have not ended cancelled.
-    """
+    """Returns when all have ended. ``after``: the newest event before they were looked at."""
     tally = Tally(len(items))
     pending = {item.id for item in items if item.state not in FINAL}
     for item in items:
         if item.state in FINAL:
             tally.ended += 1
             tally.failed += item.state in _FAILED
-    if fail_fast and tally.failed:
-        await cancel_unfinished(box, list(pending))
     told(tally)
     if not pending:
         return tally
@@ -131,10 +147,7 @@ async def follow(
                 continue
             pending.discard(event.evaluation_id)
             tally.ended += 1
-            if state in _FAILED:
-                tally.failed += 1
-                if fail_fast and tally.failed == 1:
-                    await cancel_unfinished(box, list(pending))
+            tally.failed += state in _FAILED
             told(tally)
             if not pending:
                 return tally

@@ -68,7 +68,7 @@ async def _run(box: LocalBox, epochs: int) -> None:
     ]
     standing = standing_of(specs, [])
     items = await queue(box, file.name, standing, concurrency=file.concurrency)
-    await follow(box, file.name, items, after=after, fail_fast=False, told=_told_nobody)
+    await follow(box, file.name, items, after=after, told=_told_nobody)
     found = experiment(file.name, await members(box, file.name))
     json.dumps(document.experiment(found))
     page.render(found)

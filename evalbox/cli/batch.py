@@ -22,6 +22,7 @@ from evalbox.domain.batch import Batch
 from evalbox.domain.moments import local
 from evalbox.domain.quantity import format_duration, parse_duration
 from evalbox.domain.records import EvaluationFilter
+from evalbox.domain.reduction import Reduction
 from evalbox.domain.state import FINAL, State
 from evalbox.requests.values import whole
 from evalbox.service.cancelling import cancel_unfinished
@@ -175,10 +176,18 @@ def _print_batch(console: Console, item: Batch) -> None:
     console.data(f"batch     {render.cell(item.name)}")
     console.data(f"created   {local(item.created_at)}")
     console.data(f"at once   {_limit(item)}")
+    if item.fail_fast:
+        console.data("ends      with the first that fails")
+    if item.reduction is not None:
+        console.data(f"reduce    {_reduction(item.reduction)}")
     console.data(f"states    {', '.join(counts) or '-'}")
     console.data(f"outcomes  {', '.join(outcomes) or '-'}")
     for key, text in _figures(item, time.time()):
         console.data(f"{key:<8}  {text}")
+
+
+def _reduction(item: Reduction) -> str:
+    return render.cell(f"{item.state} {item.evaluation_id or item.reason}".strip())
 
 
 def _figures(item: Batch, now: float) -> Iterator[tuple[str, str]]:

@@ -11,8 +11,17 @@ from dataclasses import dataclass
 
 from evalbox.batches.file import BatchFile
 from evalbox.batches.plan import Unit
-from evalbox.batches.reducing import reduced
-from evalbox.batches.run import Standing, Tally, follow, members, queue, standing_of
+from evalbox.batches.reduce import reduce_spec
+from evalbox.batches.run import (
+    Standing,
+    Tally,
+    follow,
+    members,
+    queue,
+    reduced,
+    standing_of,
+    unplanned,
+)
 from evalbox.cli import render, status
 from evalbox.cli.batch_report import print_report
 from evalbox.cli.interrupt import on_interrupt
@@ -23,6 +32,7 @@ from evalbox.domain.experiment import Experiment, experiment
 from evalbox.domain.inert import inert_line
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.quantity import format_duration
+from evalbox.domain.reduction import BatchPlan
 from evalbox.domain.state import FINAL, State
 from evalbox.service.box import Box
 from evalbox.wire import document
@@ -88,7 +98,7 @@ class Conduct:
             return await self._leave(items)
         tally = await follow(
             self._box, self._file.name, items,
-            after=after, fail_fast=self._file.fail_fast, told=self._tell,
+            after=after, told=self._tell,
         )  # fmt: skip
         ids = {item.id for item in items}
         ended = [item for item in await members(self._box, self._file.name) if item.id in ids]
@@ -110,7 +120,24 @@ class Conduct:
         self._console.note(f"batch {inert_line(self._file.name)}: {_standing(standing)}")
         self._before = len(standing.done)
         self._began = time.monotonic()
-        return await queue(self._box, self._file.name, standing, concurrency=self._file.concurrency)
+        await unplanned(self._box, self._file.name)
+        items = await queue(
+            self._box, self._file.name, standing, concurrency=self._file.concurrency
+        )
+        await self._plan()
+        return items
+
+    async def _plan(self) -> None:
+        file = self._file
+        if file.reduce is None and not file.fail_fast:
+            return
+        reduce = None
+        if file.reduce is not None:
+            reduce = await reduce_spec(
+                self._box, file, file.reduce, defaults(self._session.settings),
+                self._console.build, now=time.time(),
+            )  # fmt: skip
+        await self._box.plan_batch(file.name, BatchPlan(file.fail_fast, reduce))
 
     async def _leave(self, items: Sequence[Evaluation]) -> int:
         console = self._console
@@ -118,8 +145,6 @@ class Conduct:
             console.json([document.evaluation(item) for item in items])
         if not (await self._box.queue()).working:
             console.note("no process runs the queue: start one with evalbox --serve")
-        if self._file.reduce is not None:
-            console.note("the reduce step is run by this command, when it is run again at the end")
         return status.OK
 
     def _tell(self, tally: Tally) -> None:
@@ -135,19 +160,19 @@ class Conduct:
         self._console.status(text)
 
     async def _reduce(self, ended: Sequence[Evaluation]) -> Evaluation | None:
-        entry = self._file.reduce
-        if entry is None:
+        if self._file.reduce is None:
             return None
         missing = sum(item.state is State.CANCELLED or item.state not in FINAL for item in ended)
         if missing or not ended:
             self._console.warn(f"the reduce step is not run: {missing:,} were cancelled")
             return None
         self._console.status("reducing")
-        item = await reduced(
-            self._box, self._file, entry, ended, defaults(self._session.settings),
-            self._console.build, now=time.time(),
-        )  # fmt: skip
-        return await self._box.wait(item.id)
+        found = await reduced(self._box, self._file.name)
+        if found is None or found.evaluation_id is None:
+            reason = found.reason if found is not None else "its plan was changed meanwhile"
+            self._console.warn(f"the reduce step is not run: {inert_line(reason)}")
+            return None
+        return await self._box.wait(found.evaluation_id)
 
     async def _report(
         self, ended: Sequence[Evaluation], last: Evaluation | None, tally: Tally

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.reduction import Reduction
 from evalbox.domain.state import FINAL, State
 from evalbox.domain.statistics import Rated
 
@@ -24,6 +25,7 @@ class Batch(Rated):
     again. ``recent`` counts what ended in the last ``RECENT`` seconds. ``scored`` counts those
     whose score is a number, of which ``mean_score`` is the mean, if it can be told. ``unsettled``
     counts those that ended ``ok`` with a score that is invalid, or left to a person.
+    With ``fail_fast`` the first that fails has the rest cancelled; ``reduction`` is its last step.
     """
 
     name: str
@@ -40,6 +42,8 @@ class Batch(Rated):
     scored: int = 0
     mean_score: float | None = None
     unsettled: int = 0
+    fail_fast: bool = False
+    reduction: Reduction | None = None
 
     @property
     def total(self) -> int:

@@ -150,9 +150,9 @@ def experiment(
 
     ``least`` is the score from which on an evaluation passes, as ``Cell`` has it.
     """
-    newest = _newest(items)
+    chosen = newest(items)
     cells: dict[tuple[str, str], list[Evaluation]] = {}
-    for item in newest:
+    for item in chosen:
         cells.setdefault((item.spec.name, agent_of(item)), []).append(item)
     found = {key: Cell(tuple(held), least) for key, held in sorted(cells.items())}
     if k is None:
@@ -170,7 +170,7 @@ def experiment(
         all=_line("", found, k, reducer),
         k=k,
         reducer=reducer,
-        older=len(items) - len(newest),
+        older=len(items) - len(chosen),
     )
 
 
@@ -178,7 +178,7 @@ def agent_of(item: Evaluation) -> str:
     return item.spec.labels.get(AGENT, "")
 
 
-def _newest(items: Sequence[Evaluation]) -> list[Evaluation]:
+def newest(items: Sequence[Evaluation]) -> list[Evaluation]:
     """Of those of one task, agent and epoch the newest; the oldest of all first."""
     found: dict[object, Evaluation] = {}
     for item in sorted(items, key=lambda item: item.id):

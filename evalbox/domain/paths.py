@@ -28,3 +28,11 @@ def destination(text: str, *, field: str) -> str:
     if path.parts[1:2] in _OFF_LIMITS or len(path.parts) < 2:
         raise InvalidInput(f"{field}: {text}: nothing can be put there", field=field.lstrip("-"))
     return str(path)
+
+
+def beneath(path: str) -> PurePosixPath:
+    """``path``, which a job may have chosen, as one that cannot lead out of a directory."""
+    parts = [part for part in PurePosixPath(path).parts if part.strip("/")]
+    if not parts or ".." in parts or "\0" in path:
+        raise InvalidInput(f"artifact {path!r}: its path leads out of the directory")
+    return PurePosixPath(*parts)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from evalbox.domain.paths import beneath
 from evalbox.domain.records import ArtifactRecord
-from evalbox.errors import InvalidInput
 from evalbox.export.saving import save
 from evalbox.service.box import Box
 
@@ -39,11 +39,3 @@ async def copy_all(
         copied.files.append(record.path)
         copied.size += record.size
     return copied
-
-
-def beneath(path: str) -> PurePosixPath:
-    """``path``, which a job may have chosen, as one that cannot lead out of a directory."""
-    parts = [part for part in PurePosixPath(path).parts if part.strip("/")]
-    if not parts or ".." in parts or "\0" in path:
-        raise InvalidInput(f"artifact {path!r}: its path leads out of the directory")
-    return PurePosixPath(*parts)

@@ -31,6 +31,7 @@ from evalbox.domain.grading import MAX_BY, graded
 from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.quantity import format_duration
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.reduction import REDUCES, BatchPlan
 from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import ACTIVE, FINAL
@@ -440,6 +441,19 @@ class LocalBox:
                     field="concurrency",
                 )
             await self._store.set_batch_concurrency(name, concurrency, self._clock.now())
+        return await self._store.batch(name)
+
+    async def plan_batch(self, name: str, plan: BatchPlan) -> Batch:
+        reduce = plan.reduce
+        detail = {"fail_fast": plan.fail_fast, "reduce": None if reduce is None else reduce.name}
+        async with audited(self._store, "batch.plan", name, detail):
+            if reduce is not None:
+                labels = {**reduce.labels, REDUCES: name}
+                reduce = replace(self._completed(reduce), batch=None, labels=labels)
+                check_specs([reduce])
+                await self._check_image(reduce.engine, reduce.image)
+            now = self._clock.now()
+            await self._store.plan_batch(name, replace(plan, reduce=reduce), now)
         return await self._store.batch(name)
 
     async def queue(self) -> QueueStatus:

@@ -16,7 +16,9 @@ from evalbox.monitor.host import HostMonitor, HostSampler
 from evalbox.scheduler.admission import HostState
 from evalbox.scheduler.attempt import AttemptRun
 from evalbox.scheduler.scheduler import Scheduler
+from evalbox.service import audit
 from evalbox.service.alerts import Alerts, Watched
+from evalbox.service.conductor import Conductor
 from evalbox.service.deliveries import Deliveries
 from evalbox.store.store import Store
 from evalbox.telemetry.logs import get_logger
@@ -116,7 +118,9 @@ class Worker:
         self._deliveries = Deliveries(self._store, self._settings, self._clock)
         await self._deliveries.start()
         self.working.set()
+        conductor = Conductor(self._store, self._clock, scheduler.cancel)
         self._upkeep = [
+            asyncio.create_task(conductor.conduct(), name="batches"),
             asyncio.create_task(self._keep_history(), name="host-history"),
             asyncio.create_task(self._collect_garbage(), name="garbage"),
             asyncio.create_task(self._watch(scheduler), name="alerts"),
@@ -142,6 +146,7 @@ class Worker:
         while True:
             with contextlib.suppress(StoreError):
                 await self._store.collect_garbage(self._clock.now())
+                await audit.expire(self._store, self._settings.audit_keep)
             await asyncio.sleep(_GARBAGE)
 
     def _host_state(self) -> HostState:

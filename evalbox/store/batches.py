@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from evalbox.domain.batch import RECENT, Batch
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.reduction import Reduction, ReductionState
 from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import FINAL, State
 from evalbox.errors import BatchNotFound, InvalidInput
@@ -17,7 +18,10 @@ from evalbox.store.events import add_event
 from evalbox.store.sqlite import Connection
 from evalbox.store.submission import add_batch, check_text
 
-_BATCH = "SELECT name, created_at, concurrency, started_at FROM batches"
+_BATCH = """
+SELECT name, created_at, concurrency, started_at, fail_fast, state, evaluation_id, reason
+FROM batches LEFT JOIN reductions ON batch = name
+"""
 #: Reads an index alone.
 _TALLY = """
 SELECT batch, state, outcome, score_kind, count(*), max(finished_at),
@@ -94,8 +98,8 @@ class _Tally(NamedTuple):
     scores: float | None
 
 
-def _batch(row: tuple[str, float, int | None, float | None], tallies: Sequence[_Tally]) -> Batch:
-    name, created_at, concurrency, started_at = row
+def _batch(row: tuple[Any, ...], tallies: Sequence[_Tally]) -> Batch:
+    name, created_at, concurrency, started_at, fail_fast, *reduction = row
     states: Counter[State] = Counter()
     outcomes: Counter[Outcome] = Counter()
     for one in tallies:
@@ -122,7 +126,17 @@ def _batch(row: tuple[str, float, int | None, float | None], tallies: Sequence[_
             for one in tallies
             if one.state == State.COMPLETED and one.score_kind in _UNSETTLED
         ),
+        fail_fast=bool(fail_fast),
+        reduction=_reduction(*reduction),
     )
+
+
+def _reduction(
+    state: str | None, evaluation_id: str | None, reason: str | None
+) -> Reduction | None:
+    if state is None:
+        return None
+    return Reduction(ReductionState(state), evaluation_id, reason or "")
 
 
 def _mean(total: float, count: int) -> float | None:

@@ -88,7 +88,11 @@ def delete_unreferenced(conn: Connection, path: Path, older_than: float) -> bool
 
     Called inside a write transaction: no submission can come to need it in between.
     """
-    needed = conn.execute("SELECT 1 FROM inputs WHERE blob = ? LIMIT 1", (path.name,)).fetchone()
+    needed = conn.execute(
+        "SELECT 1 FROM inputs WHERE blob = :blob"
+        " UNION ALL SELECT 1 FROM reduction_inputs WHERE blob = :blob LIMIT 1",
+        {"blob": path.name},
+    ).fetchone()
     try:
         if needed or path.stat().st_mtime > older_than:
             return False

@@ -30,6 +30,7 @@ from evalbox.store.outputs import Outputs
 from evalbox.store.priorities import Priorities
 from evalbox.store.queue import Queue
 from evalbox.store.readers import Readers
+from evalbox.store.reductions import Reductions
 from evalbox.store.removal import Removal
 from evalbox.store.samples import Samples
 from evalbox.store.sandboxes import Sandboxes
@@ -53,8 +54,8 @@ _READERS = 2
 
 
 class Store(
-    Submission, Queue, Priorities, Attempts, Evaluations, Batches, Events, Samples, Outputs,
-    Catalogue,
+    Reductions, Submission, Queue, Priorities, Attempts, Evaluations, Batches, Events, Samples,
+    Outputs, Catalogue,
     Removal, Backup, Environments, Keys, AuditLog, Statistics, Webhooks, Deliveries,
     Alerts, Sandboxes, Builds, Grades,
 ):  # fmt: skip

@@ -29,7 +29,7 @@ class Submission(Blobs):
         ``FileMissing`` where a blob has not been put, ``InvalidInput`` for text that is not UTF-8.
         """
         for spec in specs:
-            _check(spec)
+            check_spec(spec)
         encoded = [(spec, encode_spec(spec)) for spec in specs]
 
         def work(conn: Connection) -> list[Evaluation]:
@@ -170,7 +170,8 @@ def check_text(text: str, field: str) -> None:
         raise InvalidInput(f"{field}: {text!r} holds a NUL character", field=field)
 
 
-def _check(spec: EvaluationSpec) -> None:
+def check_spec(spec: EvaluationSpec) -> None:
+    """Raises ``InvalidInput`` for what cannot be stored and searched."""
     check_text(spec.name, "name")
     check_text(spec.engine, "engine")
     if spec.batch is not None:

@@ -137,6 +137,18 @@ def _limited(event: Event) -> str:
     return "as many at once as there are slots" if limit is None else f"at most {limit} at once"
 
 
+def _planned(event: Event) -> str:
+    told = ["ended by the first that fails"] if event.data.get("fail_fast") else []
+    if event.data.get("reduce"):
+        told.append(f"reduced by {event.data['reduce']}")
+    return ", ".join(told) or "nothing is planned for its end"
+
+
+def _reduced(event: Event) -> str:
+    reason = event.data.get("reason")
+    return f"not reduced: {reason}" if reason else f"reduced by {event.data.get('evaluation')}"
+
+
 _TELLS: Mapping[str, _Tell] = {
     "evaluation.queued": _queued,
     "evaluation.starting": _tried("starts"),
@@ -157,6 +169,8 @@ _TELLS: Mapping[str, _Tell] = {
     "queue.holding": _said("reason", "nothing starts"),
     "queue.released": lambda event: "what is due starts",
     "batch.limited": _limited,
+    "batch.planned": _planned,
+    "batch.reduced": _reduced,
     "sandbox.created": lambda event: f"kept, by {event.data.get('engine')}",
     "sandbox.removed": lambda event: str(event.data.get("reason") or event.data.get("end")),
     "webhook.changed": lambda event: "another address, another interest or none",

@@ -18,6 +18,7 @@ from evalbox.domain.host import HostReport, HostSample
 from evalbox.domain.image import Image
 from evalbox.domain.limits import Limits
 from evalbox.domain.records import ArtifactRecord, OutputPiece, QueueStatus
+from evalbox.domain.reduction import Reduction
 from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.score import Score
 from evalbox.wire import shapes
@@ -183,7 +184,13 @@ def batch(item: Batch) -> shapes.BatchDocument:
         "pass_interval": None if item.interval is None else list(item.interval),
         "scored": item.scored,
         "mean_score": item.mean_score,
+        "fail_fast": item.fail_fast,
+        "reduction": None if item.reduction is None else reduction(item.reduction),
     }
+
+
+def reduction(item: Reduction) -> shapes.ReductionDocument:
+    return {"state": item.state, "evaluation": item.evaluation_id, "reason": item.reason}
 
 
 def event(item: Event) -> shapes.EventDocument:

@@ -20,6 +20,7 @@ from evalbox.domain.image import Image
 from evalbox.domain.limits import Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord, OutputPiece, QueueStatus
+from evalbox.domain.reduction import Reduction, ReductionState
 from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.score import Score, ScoreCheck, ScoreKind
 from evalbox.domain.state import State
@@ -193,7 +194,17 @@ def batch(document: shapes.BatchDocument) -> Batch:
         scored=document["scored"],
         mean_score=document["mean_score"],
         unsettled=document["unsettled"],
+        # An older box says nothing of it.
+        fail_fast=document.get("fail_fast", False),
+        reduction=_reduction(document.get("reduction")),
     )
+
+
+def _reduction(document: shapes.ReductionDocument | None) -> Reduction | None:
+    if document is None:
+        return None
+    state = ReductionState(document["state"])
+    return Reduction(state, document["evaluation"], document["reason"])
 
 
 def event(document: shapes.EventDocument) -> Event:

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from evalbox.domain.evaluation import Network
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.reduction import ReductionState
 from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import State
 
@@ -223,6 +224,14 @@ class PieceDocument(TypedDict):
     data: str
 
 
+class ReductionDocument(TypedDict):
+    """``evaluation`` is the id of the step that reduces a batch, once it has been made."""
+
+    state: ReductionState
+    evaluation: str | None
+    reason: str
+
+
 class BatchDocument(TypedDict):
     """``concurrency`` null means no limit but the pool's.
 
@@ -231,7 +240,7 @@ class BatchDocument(TypedDict):
     ``passed`` ended ``ok``, of the ``judged``: those that were neither cancelled nor lost to the
     box, nor are ``unsettled``, which is to have ended ``ok`` with a score that is invalid or left
     to a person. ``pass_interval`` holds the true rate with 95 % confidence (Wilson). ``scored``
-    have a number for a score.
+    have a number for a score. ``fail_fast`` and ``reduction`` are what is planned for it.
     """
 
     name: str
@@ -253,6 +262,8 @@ class BatchDocument(TypedDict):
     pass_interval: list[float] | None
     scored: int
     mean_score: float | None
+    fail_fast: bool
+    reduction: ReductionDocument | None
 
 
 class EventDocument(TypedDict):

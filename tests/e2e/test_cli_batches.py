@@ -208,7 +208,6 @@ def test_left_without_waiting(cli: Cli) -> None:
     ended = cli("batch", "run", "--no-wait", file)
     assert ended.code == 0
     assert "no process runs the queue" in ended.said
-    assert "the reduce step is run by this command" in ended.said
     assert {item["state"] for item in cli.evaluations()} == {"queued"}
     final = cli("batch", "run", file, "--json")
     assert "3 under way" in final.said

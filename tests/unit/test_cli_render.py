@@ -18,7 +18,7 @@ from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import OutputPiece
 from evalbox.domain.state import State
 from evalbox.errors import AmbiguousId, EvalboxError, InvalidInput
-from evalbox.export.artifacts import beneath
+from evalbox.domain.paths import beneath
 
 NOW = 1_700_000_000.0
 DONE = Evaluation(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from evalbox.api.auth import requires
-from evalbox.api.context import TheBox
-from evalbox.api.models import BatchBody
+from evalbox.api.context import TheBox, TheContext
+from evalbox.api.models import BatchBody, BatchPlanBody
+from evalbox.api.specification import specification
 from evalbox.domain.access import Scope
+from evalbox.domain.reduction import BatchPlan
 from evalbox.wire import document
 from evalbox.wire.shapes import BatchDocument
 
@@ -31,3 +33,17 @@ async def get_batch(name: str, box: TheBox) -> BatchDocument:
 async def change_batch(name: str, body: BatchBody, box: TheBox) -> BatchDocument:
     """Sets how many of its evaluations run at once."""
     return document.batch(await box.set_batch_concurrency(name, body.concurrency))
+
+
+@router.put("/{name:path}", dependencies=SUBMIT)
+async def plan_batch(name: str, body: BatchPlanBody, context: TheContext) -> BatchDocument:
+    """Sets what the box does with a batch by itself, in place of what was planned before.
+
+    To be said when all of the batch have been submitted. The reduce step finds what they left
+    beneath ``/in`` and has the label ``reduces``; it is no part of the batch.
+    """
+    reduce = None
+    if body.reduce is not None:
+        reduce = await specification(body.reduce, context.box, now=context.clock.now())
+    plan = BatchPlan(body.fail_fast, reduce)
+    return document.batch(await context.box.plan_batch(name, plan))

@@ -17,6 +17,7 @@ from evalbox.domain.event import Event
 from evalbox.domain.grading import graded
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.reduction import BatchPlan
 from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import FINAL
@@ -211,6 +212,12 @@ class RemoteBox:
     async def set_batch_concurrency(self, name: str, concurrency: int | None) -> Batch:
         body = {"concurrency": concurrency}
         answer = await self._client.send("PATCH", f"/batches/{_segment(name)}", body=body)
+        return reading.batch(answer)
+
+    async def plan_batch(self, name: str, plan: BatchPlan) -> Batch:
+        reduce = None if plan.reduce is None else specification(plan.reduce)
+        body = {"fail_fast": plan.fail_fast, "reduce": reduce}
+        answer = await self._client.send("PUT", f"/batches/{_segment(name)}", body=body)
         return reading.batch(answer)
 
     async def queue(self) -> QueueStatus:

@@ -18,6 +18,7 @@ from evalbox.domain.evaluation import Evaluation, EvaluationSpec, Priority
 from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.records import ArtifactRecord, EvaluationFilter, OutputPiece, QueueStatus
+from evalbox.domain.reduction import BatchPlan
 from evalbox.domain.report import TaskReport
 from evalbox.domain.sandbox import ExecSpec
 from evalbox.domain.state import FINAL
@@ -227,6 +228,9 @@ class SteadyBox:
 
     async def batch(self, name: str) -> Batch:
         return await self._ask(lambda box: box.batch(name))
+
+    async def plan_batch(self, name: str, plan: BatchPlan) -> Batch:
+        return await self._ask(lambda box: box.plan_batch(name, plan))
 
     async def set_batch_concurrency(self, name: str, concurrency: int | None) -> Batch:
         return await self._ask(lambda box: box.set_batch_concurrency(name, concurrency))

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from evalbox.domain.batch import Batch
+from evalbox.domain.reduction import Reduction, ReductionState
+from evalbox.domain.state import State
 from evalbox.tui import wording
 from evalbox.tui.glyphs import Glyphs, bar, sparkline
 from evalbox.tui.model.sheet import Scores, Sheet, Tally
 from evalbox.tui.screens.batch_columns import counts, pace, rate_tone
-from evalbox.tui.text import fit
+from evalbox.tui.text import fit, steady
 from evalbox.tui.theme import Tone
 from evalbox.tui.widgets.picture import Line, Span, measure
 
@@ -60,11 +62,27 @@ def _words(batch: Batch, glyphs: Glyphs, now: float) -> list[Line]:
         _labelled("at once", ("no limit of its own" if batch.concurrency is None
                               else f"{batch.concurrency}", Tone.TEXT)),
     ]  # fmt: skip
+    if batch.fail_fast:
+        lines.append(_labelled("ends", ("with the first that fails", Tone.TEXT)))
+    if batch.reduction is not None:
+        lines.append(_labelled("reduce", _reduction(batch.reduction, batch)))
     if batch.attempts > batch.total or batch.respent:
         again = f"{wording.span(batch.respent)} of {wording.span(batch.spent)} was spent in vain, "
         again += wording.count(batch.attempts, "attempt")
         lines.append(_labelled("retries", (again, Tone.WARN)))
     return lines
+
+
+def _reduction(step: Reduction, batch: Batch) -> Span:
+    if step.state is ReductionState.MADE:
+        return (f"by evaluation {step.evaluation_id}", Tone.TEXT)
+    if step.state is ReductionState.REFUSED:
+        return (steady(f"refused: {step.reason}"), Tone.BAD)
+    left = batch.total - batch.ended
+    told = f"waits for {left:,} to end" if left else "waits"
+    if not left and batch.states.get(State.CANCELLED, 0):
+        told = "waits, as some were cancelled"
+    return (told, Tone.MUTED)
 
 
 def _pace_words(batch: Batch, now: float) -> str:
