@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 
-from rich.cells import cell_len
+from rich.cells import get_character_cell_size as width_of
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.segment import Segment
@@ -165,7 +165,7 @@ def _whole(old: Sequence[Cell], new: Sequence[Cell], first: int, last: int) -> t
 
 def _spread(cells: Row, text: str, codes: str) -> None:
     for character in text:
-        width = cell_len(character)
+        width = width_of(character)
         if width:
             cells.append((character, codes))
             cells += [("", codes)] * (width - 1)

@@ -7,9 +7,11 @@ agree on each by itself, so what joins is left out, and columns stay in line.
 from __future__ import annotations
 
 import re
+import sys
 from functools import lru_cache
 
-from rich.cells import cell_len
+from rich._unicode_data import load as load_widths
+from rich.cells import get_character_cell_size as width_of
 
 from evalbox.domain.inert import inert_line
 
@@ -20,6 +22,12 @@ _DROPPED = [
     *range(0xFE00, 0xFE10), *range(0x1F3FB, 0x1F400), *range(0xE0000, 0xE0200),
 ]  # fmt: skip
 _STEADY = dict.fromkeys(_DROPPED) | {0x1F1E6 + place: 65 + place for place in range(26)}
+#: Beyond this character a pattern tries one range after the other.
+_LAST_FAST = "\uffff"
+_UNSTEADY = re.compile(
+    "[" + "".join(chr(code) for code in _STEADY if chr(code) <= _LAST_FAST)
+    + "\U0001f1e6-\U0001f1ff\U0001f3fb-\U0001f3ff\U000e0000-\U000e01ff]"
+)  # fmt: skip
 #: Marks that stand above and below one character; the rest of a heap of them is left out.
 _MOST_MARKS = 2
 #: Of a cell each, and none of them dropped: nearly all that programs print.
@@ -31,28 +39,39 @@ def single(text: str) -> bool:
     return text.isascii() or _SINGLE.fullmatch(text) is not None
 
 
+@lru_cache(maxsize=2)
+def _heap(most: str) -> re.Pattern[str]:
+    """Of marks up to the character ``most``."""
+    ranges = [
+        f"{chr(first)}-{min(chr(last), most)}"
+        for first, last, width in load_widths("auto").widths
+        if width == 0 and first and chr(first) <= most
+    ]
+    return re.compile(f"[{''.join(ranges)}]{{{_MOST_MARKS + 1},}}")
+
+
 def steady(text: str) -> str:
     """``text`` on one line, with nothing that a terminal obeys and no width that is in doubt."""
     if text.isprintable() and single(text):
         return text
-    return _without_heaps(inert_line(text).translate(_STEADY))
+    # Patterns go through text many times faster than a table does that is asked for each character.
+    text = inert_line(text)
+    if _UNSTEADY.search(text):
+        text = text.translate(_STEADY)
+    return _without_heaps(text)
 
 
 def _without_heaps(text: str) -> str:
-    if all(map(cell_len, set(text))):
+    characters = set(text)
+    if all(map(width_of, characters)):
         return text
-    kept: list[str] = []
-    marks = 0
-    for character in text:
-        marks = marks + 1 if cell_len(character) == 0 else 0
-        if marks <= _MOST_MARKS:
-            kept.append(character)
-    return "".join(kept)
+    heap = _heap(_LAST_FAST if max(characters) <= _LAST_FAST else chr(sys.maxunicode))
+    return heap.sub(lambda found: found[0][:_MOST_MARKS], text)
 
 
 def cells(text: str) -> int:
     """How wide ``text`` is, which is steady."""
-    return len(text) if single(text) else cell_len(text)
+    return len(text) if single(text) else sum(map(width_of, text))
 
 
 @lru_cache(maxsize=16384)
@@ -74,7 +93,7 @@ def cut(text: str, width: int, ellipsis: str) -> str:
         return text[: width - 1] + ellipsis
     kept, size = [], 0
     for character in text:
-        wide = cell_len(character)
+        wide = width_of(character)
         if size + wide > width - 1:
             break
         kept.append(character)
@@ -88,7 +107,7 @@ def window(text: str, start: int, width: int) -> str:
         return text[start : start + width].ljust(width)
     kept, at = [], 0
     for character in text:
-        wide = cell_len(character)
+        wide = width_of(character)
         if at >= start + width or (at + wide > start + width):
             break
         if at >= start:
@@ -97,7 +116,7 @@ def window(text: str, start: int, width: int) -> str:
             kept.append(" ")
         at += wide
     shown = "".join(kept)
-    return shown + " " * (width - cell_len(shown))
+    return shown + " " * (width - cells(shown))
 
 
 @lru_cache(maxsize=1024)
@@ -105,9 +124,11 @@ def wrapped(text: str, width: int) -> tuple[str, ...]:
     """``text``, which is steady, in stretches of at most ``width`` cells; at least one of them."""
     if single(text):
         return tuple(text[at : at + width] for at in range(0, len(text), width)) or ("",)
+    if set(map(width_of, set(text))) == {2}:
+        step = max(1, width // 2)
+        return tuple(text[at : at + step] for at in range(0, len(text), step))
     stretches, begin, size = [], 0, 0
-    for place, character in enumerate(text):
-        wide = cell_len(character)
+    for place, wide in enumerate(map(width_of, text)):
         if size + wide > width and place > begin:
             stretches.append(text[begin:place])
             begin, size = place, 0

@@ -48,6 +48,25 @@ def test_wrapping_loses_nothing_and_fits(text: str, width: int) -> None:
     assert cells(shown) == cell_len(shown)
 
 
+@pytest.mark.parametrize("mark", ["\u0301", "\u0e31", "\U000e0301", "\U0001d167"])
+def test_of_a_heap_of_marks_two_stay(mark: str) -> None:
+    wide = "日" if mark < "\uffff" else "😀"
+    kept = 0 if steady(mark) == "" else 2
+    assert steady(f"e{mark * 2000}{wide}{mark}") == f"e{mark * kept}{wide}{mark * (kept > 0)}"
+
+
+def test_what_comes_behind_a_cut_line_costs_nothing_of_it() -> None:
+    log = Log()
+    for _ in range(40):
+        log.feed(OutputPiece(0, 1, 0.0, "日本語".encode() * 400))
+    (line,) = log.lines
+    assert len(line.text) == LINE
+    assert line.text.endswith(CUT)
+    log.feed(OutputPiece(0, 1, 0.0, b"more\nnext\n"))
+    assert [len(one.text) for one in log.lines] == [LINE, 4]
+    assert log.lines[0] is line
+
+
 # --- the log ---
 
 

@@ -77,7 +77,7 @@ class Log:
         unfinished = self._open.pop(piece.stream, None)
         if unfinished is None or not self.lines or unfinished is not self.lines[-1]:
             self._append(piece, [text])
-        else:
+        elif len(unfinished.text) < LINE or not unfinished.text.endswith(CUT):
             # A mark may belong to what stands before it.
             joined = _bounded(unfinished.text + text)
             self.lines[-1] = unfinished._replace(text=joined, cells=cells(joined))
