@@ -13,8 +13,7 @@ SANDBOXES = "sandboxes"
 _MARKS = ("docker", "gvisor")
 #: Longest first, so that no worker is left alone with a long file at the end.
 _TIERS = ("sandboxes", "api", "e2e", "integration", "tui", "property", "packaging", "unit")
-#: What these run is in processes of its own, or covered by the tests of its parts as well, and
-#: tracing doubles the time that the API needs.
+#: Tracing doubles the time that the tests of the API need, and does not see the processes of e2e.
 _UNTRACED = ("api", "abuse", "e2e")
 
 
@@ -23,7 +22,7 @@ _UNTRACED = ("api", "abuse", "e2e")
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Puts each test into a group: that of the sandboxes, or its file, whose fixtures it shares.
 
-    Coverage is taken of those only that can add to it.
+    Coverage is taken of all but the tiers of ``_UNTRACED``.
     """
     if config.pluginmanager.hasplugin("pytest_cov"):
         for item in items:
