@@ -44,6 +44,8 @@ async def test_files_steps_install_and_then_the_task(tmp_path: Path) -> None:
     steps = [
         {"type": "file", "source": "assets", "destination": "/opt/made"},
         {"type": "file", "source": "assets/asset", "destination": "/opt/copies/"},
+        {"type": "file", "source": "helper.py", "destination": "/root/helper.py"},
+        {"type": "file", "source": "assets", "destination": "/root/assets"},
         {"type": "shell", "commands": ["cd /opt/copies", "test -f asset", "echo 41 >/opt/number"]},
     ]
     files = {
@@ -56,7 +58,7 @@ async def test_files_steps_install_and_then_the_task(tmp_path: Path) -> None:
     assert lived.report["reason"] == ""
     assert lived.score["value"] == 42
     assert b"installing k o /root" in lived.out
-    assert lived.phases[:6] == ["files", "step 1", "step 2", "step 3", "install", "describe"]
+    assert lived.phases[:8] == ["files", *(f"step {n}" for n in range(1, 6)), "install", "describe"]
     assert json.loads(lived.content[DESCRIPTION]) == {
         "required": ["KEY"],
         "tasks": {

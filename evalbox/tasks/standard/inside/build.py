@@ -60,6 +60,9 @@ def _file(step: dict[str, Any]) -> None:
     if not source.is_relative_to(ROOT):
         raise Broken(f"build step: {step['source']} is outside of the family")
     target = Path(step["destination"])
+    if target.resolve() == source:
+        # The family is there already, in the directory that relative destinations begin in.
+        return
     target.parent.mkdir(parents=True, exist_ok=True)
     if source.is_dir():
         shutil.copytree(source, target, dirs_exist_ok=True)
