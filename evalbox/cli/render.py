@@ -115,7 +115,8 @@ def verdict(console: Console, evaluation: Evaluation, attempts: Sequence[Attempt
         parts.append(f"score {scored(console, evaluation.score, error=True)}")
     if last is not None:
         usage = last.usage
-        if usage.memory_peak:
+        # What was out of memory tells its peak already.
+        if usage.memory_peak and evaluation.outcome is not Outcome.OUT_OF_MEMORY:
             parts.append(f"{format_size(usage.memory_peak)} peak")
         if usage.cpu_seconds:
             parts.append(f"{usage.cpu_seconds:.2f} s CPU")

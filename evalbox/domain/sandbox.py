@@ -104,6 +104,8 @@ class SandboxSpec:
         for name in ("name", "engine", "image"):
             if value := getattr(self, name):
                 plain_text(value, field=name)
+        if "/" in self.name:
+            raise InvalidInput(f"name: {self.name!r} has a slash in it", field="name")
         plain_text(self.user, field="user")
         check_absolute(self.workdir, field="workdir")
         check_environment(self.env)

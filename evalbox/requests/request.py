@@ -19,7 +19,7 @@ from evalbox.domain.limits import Limits
 from evalbox.domain.paths import STDIN
 from evalbox.domain.quantity import parse_duration, parse_size
 from evalbox.domain.retry import MAX_RETRIES, RetryPolicy
-from evalbox.errors import FileMissing, InvalidInput
+from evalbox.errors import EvalboxError, FileMissing, InvalidInput
 from evalbox.requests import values
 from evalbox.requests.environment import environment
 from evalbox.requests.input import MAX_PIPE, ReadInput, file_or_pipe, from_pipe, no_input
@@ -136,7 +136,7 @@ class Request:
         place = find(Path(str(self.path)), certain=bool(asked)) if named else None
         if place is None and asked:
             if named:
-                raise no_family(Path(str(self.path)))
+                raise _no_family(Path(str(self.path)))
             flag = asked[0].replace("_", "-")
             raise InvalidInput(f"--{flag} is for a family of tasks", field=asked[0])
         return place
@@ -265,6 +265,12 @@ _LIMITS: dict[str, tuple[str, Callable[[str], Any]]] = {
 #: The options of families, and those that others have alone.
 FAMILY_OPTIONS = ("agent", "agent_name", "submission", "task", "secrets", "deadline")
 _NOT_FOR_FAMILIES = ("arguments", "command", "user", "stdin", "score")
+
+
+def _no_family(path: Path) -> EvalboxError:
+    if path.exists():
+        return no_family(path)
+    return FileMissing(f"{path}: no such task or family", hint=near(path) or "check the path")
 
 
 def _said(option: str) -> str:

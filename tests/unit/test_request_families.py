@@ -277,12 +277,10 @@ def test_families_alone_have_agents(tmp_path: Path, family: Path) -> None:
             Request(path=str(tmp_path / "x.py"), **given).prepare(DEFAULTS, now=NOW)
         with pytest.raises(InvalidInput, match="is for a family of tasks"):
             Request(command=("true",), **given).prepare(DEFAULTS, now=NOW)
-    with pytest.raises(InvalidInput) as error:
-        asked(tmp_path / "coutn")
-    assert error.value.hint == f"is it {family}?"
-    with pytest.raises(FileMissing) as missing:
-        Request(path=str(tmp_path / "coutn")).prepare(DEFAULTS, now=NOW)
-    assert missing.value.hint == f"is it {family}?"
+    for given in ({}, {"submission": "42"}):
+        with pytest.raises(FileMissing) as missing:
+            Request(path=str(tmp_path / "coutn"), **given).prepare(DEFAULTS, now=NOW)
+        assert missing.value.hint == f"is it {family}?"
     with pytest.raises(InvalidInput, match="names task main already"):
         asked(family / "main", task=("x",))
 
