@@ -41,7 +41,7 @@ async def test_files_steps_install_and_then_the_task(tmp_path: Path) -> None:
             assert Path("tool.sh").stat().st_mode & 0o777 == 0o755
             return float(Path("/opt/number").read_text()) + helper.ONE
     """)
-    steps = [
+    steps: list[dict[str, Any]] = [
         {"type": "file", "source": "assets", "destination": "/opt/made"},
         {"type": "file", "source": "assets/asset", "destination": "/opt/copies/"},
         {"type": "file", "source": "helper.py", "destination": "/root/helper.py"},
