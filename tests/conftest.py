@@ -5,6 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says more of the machine and of other workers than of the code.
+settings.register_profile("evalbox", deadline=None)
+settings.load_profile("evalbox")
 
 HERE = Path(__file__).parent
 #: What begins sandboxes by Docker is one group, so one worker's: two of them would disturb what
