@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -43,7 +44,8 @@ def _chosen(text: str) -> Agent:
         return human()
     if not text.strip():
         raise InvalidInput("--agent: is empty", hint=f"ways to attempt: {WAYS}", field="agent")
-    path = Path(text).expanduser()
+    # Of somebody unknown, the home stays as it was written.
+    path = Path(os.path.expanduser(text))  # noqa: PTH111 - which raises for them
     try:
         if path.is_dir():
             return directory_agent(path)

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from evalbox.agents import program
@@ -177,6 +177,8 @@ def test_a_wrong_replay_is_told_with_its_line(text: str, told: str) -> None:
 
 
 @given(st.text(max_size=60))
+@example("~0")
+@example("~nobody-of-that-name/agent")
 def test_whatever_is_typed_is_an_agent_or_refused_in_words(text: str) -> None:
     try:
         agent = choose(text)
