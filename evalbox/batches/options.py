@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from evalbox.domain.paths import expanded
 from evalbox.tasks.strict import Node
 
 _LIMITS = {"cpus": "cpus", "memory": "memory", "timeout": "timeout", "disk": "disk",
@@ -53,7 +54,7 @@ def read_options(keys: Mapping[str, Node], base: Path) -> Options:
 
 def beside(base: Path, text: str) -> str:
     """``text`` as a path from ``base``, unless it is absolute."""
-    return str(base / Path(text).expanduser()) if text else text
+    return str(base / expanded(text)) if text else text
 
 
 Found = Iterator[tuple[str, Any, Node]]

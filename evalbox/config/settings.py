@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 import platformdirs
 
 from evalbox.domain.image import BASE
+from evalbox.domain.paths import expanded
 from evalbox.domain.quantity import parse_duration, parse_size
 from evalbox.domain.text import check_variable
 from evalbox.errors import ConfigError, InvalidInput
@@ -192,7 +193,7 @@ def _size(value: Any) -> int:
 
 def _paths(value: Any) -> tuple[Path, ...]:
     given = value.split(os.pathsep) if isinstance(value, str) else value
-    return tuple(Path(one).expanduser().absolute() for one in given if one)
+    return tuple(expanded(one).absolute() for one in given if one)
 
 
 def _flag(value: Any) -> bool:
@@ -242,7 +243,7 @@ def _pair(text: str) -> tuple[str, str]:
 
 
 _READERS: dict[str, Callable[[Any], Any]] = {
-    "data_dir": lambda value: Path(value).expanduser().absolute(),
+    "data_dir": lambda value: expanded(value).absolute(),
     "engine": str,
     "image": str,
     "task_dirs": _paths,
@@ -255,7 +256,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "cpu_overcommit": _number(0.1, 1000),
     "memory_overcommit": _number(0.1, 1000),
     "build_env": _variables,
-    "build_ca": lambda value: str(Path(value).expanduser().absolute()) if value else "",
+    "build_ca": lambda value: str(expanded(value).absolute()) if value else "",
     "docker_host": str,
     "url": str,
     "key": str,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from evalbox.errors import InvalidInput
 
@@ -36,3 +36,11 @@ def beneath(path: str) -> PurePosixPath:
     if not parts or ".." in parts or "\0" in path:
         raise InvalidInput(f"artifact {path!r}: its path leads out of the directory")
     return PurePosixPath(*parts)
+
+
+def expanded(path: str | Path) -> Path:
+    """With a home directory for ``~``, as shells have it. Raises ``InvalidInput`` for nobody's."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        raise InvalidInput(f"{path}: nobody has that home directory") from None

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from evalbox.errors import InvalidInput
+from evalbox.domain.paths import expanded
 from evalbox.tui.screens.choice import confirm
 from evalbox.tui.screens.page import Page
 from evalbox.tui.screens.prompt import Prompt
@@ -26,7 +26,7 @@ def ask_where(page: Page, question: str, name: str, save: Save) -> None:
 
 
 async def _save(page: Page, text: str, save: Save) -> None:
-    place = _place(text)
+    place = expanded(text).absolute()
     if not await asyncio.to_thread(_taken, place):
         await save(place, False)
         return
@@ -38,14 +38,6 @@ async def _save(page: Page, text: str, save: Save) -> None:
     # In two, since the end of a long line is not seen.
     detail = [place.name, f"in {place.parent}"]
     page.ask(confirm("Replace the file that is there?", detail=detail, yes="replace"), answered)
-
-
-def _place(text: str) -> Path:
-    """Raises ``InvalidInput``."""
-    try:
-        return Path(text).expanduser().absolute()
-    except RuntimeError:
-        raise InvalidInput(f"{text}: nobody has that home directory") from None
 
 
 def _taken(place: Path) -> bool:

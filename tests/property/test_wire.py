@@ -25,6 +25,7 @@ from evalbox.domain.image import Image
 from evalbox.domain.limits import BOUNDS, Limits
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import ArtifactRecord, OutputPiece, QueueStatus
+from evalbox.domain.reduction import Reduction, ReductionState
 from evalbox.domain.retry import RetryPolicy
 from evalbox.domain.score import Score, ScoreCheck, ScoreKind
 from evalbox.domain.state import State
@@ -222,6 +223,10 @@ def test_pieces_of_output(item: OutputPiece) -> None:
     assert reading.piece(sent(document.piece(item))) == item
 
 
+#: Of an outcome that makes sense: what broke as a task is a part of what failed.
+WHOLE = sorted(set(Outcome) - {Outcome.TASK_ERROR})
+
+
 @told(
     st.builds(
         Batch,
@@ -229,7 +234,7 @@ def test_pieces_of_output(item: OutputPiece) -> None:
         created_at=moments,
         concurrency=st.none() | counts,
         states=st.dictionaries(st.sampled_from(State), counts),
-        outcomes=st.dictionaries(st.sampled_from(Outcome), counts),
+        outcomes=st.dictionaries(st.sampled_from(WHOLE), counts),
         started_at=maybe_moments,
         finished_at=maybe_moments,
         attempts=counts,
@@ -240,6 +245,9 @@ def test_pieces_of_output(item: OutputPiece) -> None:
         mean_score=st.none() | finite,
         # Of a value that makes sense: it is a part of what has completed.
         unsettled=st.just(0),
+        fail_fast=st.booleans(),
+        reduction=st.none()
+        | st.builds(Reduction, st.sampled_from(ReductionState), st.none() | names, texts),
     )
 )
 def test_batches(item: Batch) -> None:

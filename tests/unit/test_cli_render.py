@@ -15,10 +15,10 @@ from evalbox.cli.logs import _Printer, _Tail
 from evalbox.domain.attempt import Attempt, Usage
 from evalbox.domain.evaluation import Evaluation, EvaluationSpec
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.paths import beneath
 from evalbox.domain.records import OutputPiece
 from evalbox.domain.state import State
 from evalbox.errors import AmbiguousId, EvalboxError, InvalidInput
-from evalbox.domain.paths import beneath
 
 NOW = 1_700_000_000.0
 DONE = Evaluation(

@@ -22,7 +22,7 @@ _SLICE = f"{NAME}.slice"
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """The file that holds the group's share of busy cores: ``light`` is a quarter of ``ordinary``."""
+    """The file of the group's share of busy cores: ``light`` is a quarter of ``ordinary``."""
 
     file: Path
     ordinary: int

@@ -9,6 +9,7 @@ from enum import StrEnum
 from pathlib import Path, PurePath
 from typing import Any
 
+from evalbox.domain.paths import expanded
 from evalbox.domain.text import MAX_TEXT
 from evalbox.errors import EvalboxError, InvalidInput
 from evalbox.requests.problems import problems
@@ -132,7 +133,7 @@ def opened(path: Path, before: Draft) -> Draft:
     It can be typed on where it is text of no great length. Raises ``InvalidInput`` and
     ``FileMissing``; reads the file, so that it is to be called beside an event loop.
     """
-    path = path.expanduser()
+    path = expanded(path)
     text = None if path.is_dir() else editable(read_bytes(path, limit=MAX_SCRIPT))
     if text is None:
         return replace(before, mode=Mode.FILE, path=str(path), text="", opened="", command="",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from pathlib import Path
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 
 from evalbox.domain.image import BASE, Image
+from evalbox.domain.paths import expanded
 from evalbox.domain.quantity import format_size
 from evalbox.errors import EvalboxError
 from evalbox.tui import wording
@@ -162,13 +162,13 @@ class ImagesScreen(TablePage[Image]):
 
     def action_load(self) -> None:
         def given(path: str) -> None:
-            self._work(f"loading {path}", partial(self._load, Path(path).expanduser()))
+            self._work(f"loading {path}", partial(self._load, path))
 
         detail = ["the path of a tar file here that docker save wrote"]
         self.ask(Prompt("Load which file?", detail=detail), given)
 
-    async def _load(self, path: Path, _progress: Callable[[str], None]) -> str:
-        loaded = await self.context.box.images.load(path)
+    async def _load(self, path: str, _progress: Callable[[str], None]) -> str:
+        loaded = await self.context.box.images.load(expanded(path))
         return f"loaded {', '.join(_shown(image) for image in loaded)}"
 
     def action_build(self) -> None:

@@ -57,7 +57,7 @@ class EvaluationScreen(Acting):
         Binding("tab", "turn(1)", "next pane", id="evaluation.turn", tooltip="The next pane"),
         Binding("shift+tab", "turn(-1)", "pane before", show=False, id="evaluation.turn_back",
                 tooltip="The pane before"),
-        Binding("W", "work", "work on it", id="evaluation.work",
+        Binding("W", "work", "work on it", id="evaluation.work_here",
                 tooltip="Work on it yourself, where a person attempts it"),
         Binding("d", "pane('summary')", "describe", show=False, id="evaluation.describe",
                 tooltip="What it is and how it stands"),
