@@ -1,8 +1,11 @@
-"""Which worker gets which tests (``--dist loadgroup``), and of which coverage is taken."""
+"""How all tests are run: which worker gets which (``-n``), and of which coverage is taken."""
 
 from __future__ import annotations
 
+import re
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -11,44 +14,42 @@ from hypothesis import settings
 settings.register_profile("evalbox", deadline=None)
 settings.load_profile("evalbox")
 
-HERE = Path(__file__).parent
+ROOT = Path(__file__).parents[1]
 #: What begins sandboxes by Docker is one group, so one worker's: two of them would disturb what
 #: the other measures, and a machine with two cores has no room for both.
 SANDBOXES = "sandboxes"
-_MARKS = ("docker", "gvisor")
-#: Longest first, so that no worker is left alone with a long file at the end.
-_TIERS = ("sandboxes", "api", "e2e", "integration", "tui", "property", "packaging", "unit")
+_ABUSE = "tests/abuse/"
+_WITH_DOCKER = re.compile(r"mark\.(docker|gvisor)\b|import .*\b(docker|standard)_support\b"
+                          r"|from (docker|standard)_support\b")  # fmt: skip
 #: Tracing doubles the time that the tests of the API need, and does not see the processes of e2e.
 _UNTRACED = ("api", "abuse", "e2e")
 
 
-# First, since the plugin of the workers reads the marks in the same hook.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Puts each test into a group: that of the sandboxes, or its file, whose fixtures it shares.
-
-    Coverage is taken of all but the tiers of ``_UNTRACED``.
-    """
+    """Coverage is taken of all but the tiers of ``_UNTRACED``."""
     if config.pluginmanager.hasplugin("pytest_cov"):
         for item in items:
             if item.path.parent.name in _UNTRACED:
                 item.add_marker(pytest.mark.no_cover)
-    if not getattr(config.option, "loadgroup", False):
-        return
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group_of(item)))
-    items.sort(key=_order)
 
 
-def group_of(item: pytest.Item) -> str:
-    """The name of the group; a mark, or a fixture named like one, tells who needs Docker."""
-    fixtures = getattr(item, "fixturenames", ())
-    if any(item.get_closest_marker(name) or name in fixtures for name in _MARKS):
-        return SANDBOXES
-    return item.path.relative_to(HERE).as_posix()
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Whole files to a worker, which share their fixtures; all that need Docker to one.
+
+    ``--dist loadgroup`` would do the same by marks, which pytest 9.2 keeps from pytest-xdist 3.8.
+    """
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return group_of(nodeid.partition("::")[0])
+
+    return ByFile(config, log)
 
 
-def _order(item: pytest.Item) -> int:
-    group = group_of(item)
-    tier = group.partition("/")[0]
-    return _TIERS.index(tier) if tier in _TIERS else 0
+@cache
+def group_of(file: str) -> str:
+    """The group of a file, whose path is from the root; its text tells whether it needs Docker."""
+    sandboxes = file.startswith(_ABUSE) or _WITH_DOCKER.search((ROOT / file).read_text("utf-8"))
+    return SANDBOXES if sandboxes else file
