@@ -35,9 +35,10 @@ def test_map_and_reduce(cli: Cli) -> None:
     assert {"/in/results.json", "/in/00004/artifacts/hits.json", "/in/00001/stdout"} <= inputs
 
 
+@pytest.mark.timeout(400)
 def test_families_by_pattern_and_three_agents(cli: Cli) -> None:
     batch = SAMPLES / "batches" / "families.yaml"
-    ended = cli("batch", "run", batch, "--json")
+    ended = cli("batch", "run", batch, "--json", patience=300.0)
     assert ended.code == 0, ended.said
     scores = {(one["task"], one["agent"]): one["scores"] for one in ended.json["cells"]}
     assert len(scores) == 15
