@@ -82,7 +82,5 @@ ensure_runtimes || fail "$EXIT_FAILED" "No sandbox starts with a network here, s
 
 # Tests that need a sandbox fail where they would otherwise be skipped.
 export EVALBOX_TEST_REQUIRE_GVISOR=1
-# No more workers than cores: tests of sandboxes have limits of time, and the rest makes cores busy.
-WORKERS=$(nproc)
-[ "$WORKERS" -ge 2 ] || WORKERS=2
-run_pytest --numprocesses="$WORKERS" --cov --cov-report=term "$@"
+# The files go to workers in their order, in which those that begin sandboxes are the last.
+run_pytest --numprocesses="$(nproc)" --no-loadscope-reorder --cov --cov-report=term "$@"

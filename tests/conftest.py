@@ -15,8 +15,8 @@ settings.register_profile("evalbox", deadline=None)
 settings.load_profile("evalbox")
 
 ROOT = Path(__file__).parents[1]
-#: What begins sandboxes by Docker is one group, so one worker's: two of them would disturb what
-#: the other measures, and a machine with two cores has no room for both.
+#: What begins sandboxes by Docker is one group, so one worker's, and the last one, so that it has
+#: the machine to itself: limits of time are tested, and sandboxes give way to everything else.
 SANDBOXES = "sandboxes"
 _ABUSE = "tests/abuse/"
 _WITH_DOCKER = re.compile(r"mark\.(docker|gvisor)\b|import .*\b(docker|standard)_support\b"
@@ -26,7 +26,8 @@ _UNTRACED = ("api", "abuse", "e2e")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Coverage is taken of all but the tiers of ``_UNTRACED``."""
+    """Sandboxes come last. Coverage is taken of all but the tiers of ``_UNTRACED``."""
+    items.sort(key=lambda item: group_of(item.path.relative_to(ROOT).as_posix()) == SANDBOXES)
     if config.pluginmanager.hasplugin("pytest_cov"):
         for item in items:
             if item.path.parent.name in _UNTRACED:
