@@ -137,7 +137,7 @@ async def test_an_image_without_a_shell_is_told(engine: DockerEngine) -> None:
     name = f"evalbox/test-{uuid.uuid4().hex[:8]}:1"
     await imported(engine, name)
     try:
-        with pytest.raises(EngineError, match="/bin/sh"):
+        with pytest.raises(InvalidInput, match="no /bin/sh"):
             await engine.create(
                 Profile(name, user="0:0", workdir="/"), labels={LABEL_BOX: "test-image"}
             )

@@ -48,7 +48,7 @@ class Identities:
         self._lock = asyncio.Lock()
 
     async def of(self, profile: Profile) -> Identity:
-        """Raises ``InvalidInput`` for a user that the image does not have."""
+        """Raises ``InvalidInput`` for a user that the image does not have, or no shell at all."""
         key = (profile.image, profile.user, profile.workdir)
         if key not in self._known:
             async with self._lock:
@@ -65,6 +65,13 @@ class Identities:
         )
         view = _View(self._client, created["Id"])
         try:
+            # Its own failure to start may come late, and would look like the job's.
+            if await view.entry("/bin/sh") is None:
+                raise InvalidInput(
+                    f"image {profile.image} has no /bin/sh, which evalbox begins every job by",
+                    hint="use an image with a working /bin/sh",
+                    field="image",
+                )
             owner = await owner_of(profile.user, view.records, where="the image")
             return Identity(owner, await _must_give(view, profile.workdir, owner))
         finally:
