@@ -21,8 +21,8 @@ async def test_it_has_a_past_of_every_kind_and_goes_on(tmp_path: Path) -> None:
         ended = [item for item in items if item.finished_at]
         assert len(ended) > 30
         outcomes = Counter(item.outcome for item in ended)
-        assert outcomes[Outcome.OK] > 5
-        assert outcomes[Outcome.FAILED] > 5
+        assert outcomes[Outcome.OK] > 2
+        assert outcomes[Outcome.FAILED] > 2
         # Their times are those of what was played, not of the seconds in which it was.
         assert max(item.finished_at - (item.started_at or 0) for item in ended) > 60
         states = (await box.queue()).states
