@@ -6,7 +6,6 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
-from pathlib import Path
 
 from evalbox.domain.building import CAPABILITIES, ImageBuild, built_name
 from evalbox.domain.evaluation import Network
@@ -25,6 +24,7 @@ from evalbox.errors import (
 from evalbox.scheduler.buildlog import BuildLog
 from evalbox.scheduler.gate import Gate
 from evalbox.scheduler.supplies import Supplies
+from evalbox.store.files import content
 from evalbox.store.store import Store
 
 LABEL_BUILD = "evalbox.build"
@@ -38,7 +38,6 @@ _DESCRIPTION = 16 << 20
 _STARTING, _KEEPING = 300.0, 3600.0
 #: Seconds between looks at the disk that is used, and that a sandbox has to say how it ended.
 _LOOK, _LAST_WORDS = 1.0, 5.0
-_PIECE = 1 << 20
 
 
 class Workshop:
@@ -105,7 +104,7 @@ class Workshop:
     async def _fill(self, sandbox: Sandbox) -> None:
         for file in self._build.files:
             source = self._store.blob_path(file.blob)
-            await sandbox.files.write(file.path, _content(source), file.mode, ROOT)
+            await sandbox.files.write(file.path, content(source), file.mode, ROOT)
         await self._supplies.bring(sandbox)
 
     async def _run(self, sandbox: Sandbox) -> None:
@@ -203,12 +202,3 @@ async def _over_its_disk(sandbox: Sandbox) -> None:
             if usage is not None and usage.disk > LIMITS.disk:
                 await sandbox.kill()
                 return
-
-
-async def _content(source: Path) -> AsyncGenerator[bytes, None]:
-    file = await asyncio.to_thread(source.open, "rb")
-    try:
-        while piece := await asyncio.to_thread(file.read, _PIECE):
-            yield piece
-    finally:
-        file.close()

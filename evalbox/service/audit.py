@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from evalbox.domain.audit import OK, PRUNE, AuditEntry, AuditReport, Pruned
+from evalbox.domain.limits import DAY
 from evalbox.errors import EvalboxError, InvalidInput, StoreError
 from evalbox.service.actor import Actor, acting, current
 from evalbox.store.journal import Draft, pending
@@ -16,8 +17,6 @@ from evalbox.wire.moments import iso
 _HASH_LENGTH = 64
 _HEXADECIMAL = frozenset("0123456789abcdef")
 _IDS_TOLD = 20
-#: Seconds; so long an entry stays, whoever wants it gone.
-_DAY = 86400.0
 
 
 @asynccontextmanager
@@ -66,7 +65,7 @@ def of_many(ids: Sequence[str]) -> tuple[str, Mapping[str, Any]]:
 
 async def expire(store: Store, days: float) -> None:
     """Prunes what is older than so many days; 0 keeps all of it."""
-    before = store.clock.now() - days * _DAY
+    before = store.clock.now() - days * DAY
     oldest = await store.oldest_audit_entry() if days else None
     if oldest is not None and oldest < before:
         with acting(Actor("evalbox", "local")):
@@ -86,7 +85,7 @@ class LocalAudit:
 
     async def prune(self, before: float) -> Pruned:
         async with audited(self._store, PRUNE, iso(before)) as draft:
-            if before > self._store.clock.now() - _DAY:
+            if before > self._store.clock.now() - DAY:
                 raise InvalidInput(
                     "the audit log keeps its entries for a day at least",
                     hint="prune what is older, as with --before 90d",

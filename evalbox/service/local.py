@@ -64,6 +64,7 @@ from evalbox.service.sandboxes import LocalSandboxes
 from evalbox.service.shells import open_shell
 from evalbox.service.tracing import Tracing
 from evalbox.service.worker import Worker
+from evalbox.store.files import content
 from evalbox.store.output_reader import read_output
 from evalbox.store.store import Store
 from evalbox.telemetry import traces
@@ -210,7 +211,7 @@ class LocalBox:
 
     async def read_blob(self, blob: str) -> AsyncIterator[bytes]:
         try:
-            async for data in _content(self._store.blob_path(blob)):
+            async for data in content(self._store.blob_path(blob)):
                 yield data
         except FileNotFoundError:
             raise FileMissing(
@@ -423,7 +424,7 @@ class LocalBox:
                 f"evaluation {evaluation_id} kept no artifact {path!r}",
                 hint="list them with: evalbox artifacts ID",
             )
-        async for data in _content(self._store.artifact_dir(evaluation_id, number) / path):
+        async for data in content(self._store.artifact_dir(evaluation_id, number) / path):
             yield data
 
     async def batches(self) -> Sequence[Batch]:
@@ -583,15 +584,6 @@ class LocalBox:
     async def backup(self, target: Path) -> None:
         async with audited(self._store, "box.backup", str(target)):
             await self._store.backup(target)
-
-
-async def _content(path: Path) -> AsyncIterator[bytes]:
-    file = await asyncio.to_thread(path.open, "rb")
-    try:
-        while data := await asyncio.to_thread(file.read, _OUTPUT_PIECE):
-            yield data
-    finally:
-        file.close()
 
 
 def _ids(made: Sequence[Evaluation]) -> str:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import errno
 import os
 import secrets
 import shutil
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from pathlib import Path
 
 from evalbox.errors import StoreError, StoreFull, StoreReadOnly
 
 COPY_BYTES = 1 << 20
+_PIECE = 256 * 1024
 #: What directories in the data are called whose content is of no use after a crash.
 SCRATCH = ".scratch-"
 
@@ -69,3 +71,13 @@ def delete(path: Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
+
+
+async def content(path: Path) -> AsyncGenerator[bytes, None]:
+    """What a file holds, in pieces. Raises ``OSError`` before the first one."""
+    file = await asyncio.to_thread(path.open, "rb")
+    try:
+        while data := await asyncio.to_thread(file.read, _PIECE):
+            yield data
+    finally:
+        file.close()
