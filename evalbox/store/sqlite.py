@@ -7,6 +7,7 @@ installed, the standard library's serves.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import time
 from collections.abc import Callable
@@ -172,7 +173,13 @@ class Thread:
 
     async def start(self) -> None:
         """Opens the connection. Raises what ``connector`` raises."""
-        await self._connection
+        try:
+            await self._connection
+        except BaseException:
+            # aiosqlite tells its thread to end and forgets it. It reports to this loop when it
+            # does, and must not find that closed.
+            await asyncio.to_thread(self._connection._thread.join)
+            raise
 
     async def run(self, function: Callable[[Connection], T]) -> T:
         """Calls ``function`` with the connection, in the thread.

@@ -16,7 +16,7 @@ from evalbox.domain.evaluation import EvaluationSpec
 from evalbox.domain.state import State
 from evalbox.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly, StoreTooNew
 from evalbox.store.migrate import newest
-from evalbox.store.sqlite import open_writer, sqlite_is_safe, sqlite_version
+from evalbox.store.sqlite import Connection, Thread, open_writer, sqlite_is_safe, sqlite_version
 from evalbox.store.store import Store
 
 CLOCK = ManualClock()
@@ -173,6 +173,18 @@ async def test_a_file_that_is_no_database(tmp_path: Path, junk: bytes) -> None:
             await Store.open(tmp_path, clock=CLOCK, readonly=readonly)
         assert "evalbox restore" in caught.value.hint
     assert (tmp_path / "evalbox.db").read_bytes() == junk
+
+
+async def test_what_cannot_be_opened_leaves_no_thread() -> None:
+    # It would report to the loop, which may be closed by then.
+    def broken() -> Connection:
+        raise OSError("no such disk")
+
+    for _ in range(20):
+        thread = Thread(broken)
+        with pytest.raises(OSError, match="no such disk"):
+            await thread.start()
+        assert not thread._connection._thread.is_alive()
 
 
 async def test_a_damaged_page(tmp_path: Path) -> None:
