@@ -22,7 +22,9 @@ UNION SELECT batch FROM reductions WHERE state = 'waiting'
 """
 _STIRRED = f"""
 SELECT DISTINCT batch FROM events WHERE seq > ?
-AND kind IN ('batch.planned', 'batch.finished', 'evaluation.failed', 'evaluation.dead')
+AND kind IN (
+  'batch.planned', 'batch.finished', 'evaluation.failed', 'evaluation.dead', 'evaluation.removed'
+)
 AND batch IN ({_PLANNED}) ORDER BY batch
 """
 _WAITING = "SELECT spec, env FROM reductions WHERE batch = ? AND state = 'waiting'"

@@ -84,7 +84,7 @@ async def test_killed_while_it_reduces_the_next_process_goes_on(
 
 
 def _killed(directory: Path, moment: str) -> subprocess.CompletedProcess[bytes]:
-    words = [sys.executable, __file__, directory, moment]
+    words = [sys.executable, __file__, str(directory), moment]
     return subprocess.run(words, capture_output=True, timeout=120, check=False)
 
 

@@ -91,6 +91,23 @@ async def test_it_waits_while_one_was_cancelled(tmp_path: Path) -> None:
         assert not await steps(box)
 
 
+async def test_without_the_one_that_was_cancelled_it_is_reduced(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path)
+    async with opened(settings, FakeEngine()) as box:
+        made = await box.submit([spec("true", batch="b"), spec("sleep", "inf", batch="b")])
+        await box.cancel([made[1].id])
+        for one in made:
+            await ended(box, one.id)
+    async with opened(settings, FakeEngine(), work=False) as box:
+        await box.plan_batch("b", STEP)
+        after = await box.last_seq()
+        await box.remove([made[1].id])
+        # Whoever leads it looks again, even where the last look was long before.
+        assert await box._store.stirred(after) == ["b"]
+    async with opened(settings, FakeEngine()) as box:
+        assert len(json.loads(await output(box, (await reduced(box)).id))) == 1
+
+
 async def test_the_first_that_fails_ends_the_rest(tmp_path: Path) -> None:
     settings = settings_in(tmp_path, slots=1)
     async with opened(settings, FakeEngine(), work=False) as box:
