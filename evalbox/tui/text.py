@@ -30,6 +30,9 @@ _UNSTEADY = re.compile(
 )  # fmt: skip
 #: Marks that stand above and below one character; the rest of a heap of them is left out.
 _MOST_MARKS = 2
+#: Cells that are kept as they were fitted: some of the largest screens. Every one that has been
+#: seen would be 350 bytes for as long as the screen is shown.
+_FITTED = 4096
 #: Of a cell each, and none of them dropped: nearly all that programs print.
 _SINGLE = re.compile(r"[\x20-\x7e\xa1-\xac\xae-\u02ff\u0370-\u0482\u2500-\u25fc\u2800-\u28ff]*")
 
@@ -74,7 +77,7 @@ def cells(text: str) -> int:
     return len(text) if single(text) else sum(map(width_of, text))
 
 
-@lru_cache(maxsize=16384)
+@lru_cache(maxsize=_FITTED)
 def fit(text: str, width: int, *, right: bool = False, ellipsis: str = "…") -> str:
     """``text`` made steady, cut or filled to exactly ``width`` cells."""
     if width <= 0:
