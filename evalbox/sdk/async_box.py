@@ -18,6 +18,7 @@ from evalbox.domain.event import Event
 from evalbox.domain.host import HostReport
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.records import EvaluationFilter, QueueStatus
+from evalbox.domain.reduction import BatchPlan
 from evalbox.domain.state import FINAL, State
 from evalbox.errors import EvalboxError, InvalidInput
 from evalbox.host.opening import open_box
@@ -109,13 +110,7 @@ class AsyncBox:
 
     async def submit(self, source: Source | None = None, **options: Unpack[Options]) -> AsyncHandle:
         """Queues a program, durably, and does not wait for it."""
-        specs = await self._specs(source, options)
-        if len(specs) != 1:
-            raise InvalidInput(
-                f"the family has {len(specs)} tasks that are meant",
-                hint="name one, or use submit_many",
-            )
-        (made,) = await self.service.submit(specs)
+        (made,) = await self.service.submit([await self._spec(source, options)])
         return AsyncHandle(self.service, made)
 
     async def submit_many(
@@ -216,6 +211,25 @@ class AsyncBox:
         """How many of a batch may run at once; None for no limit but the pool's."""
         return await self.service.set_batch_concurrency(name, concurrency)
 
+    async def plan_batch(
+        self,
+        name: str,
+        *,
+        fail_fast: bool = False,
+        reduce: Source | Mapping[str, Any] | None = None,
+    ) -> Batch:
+        """What the box does with a batch by itself, in place of what was planned before.
+
+        To be said when all of it have been submitted. ``fail_fast``: the first that fails has the
+        rest cancelled. ``reduce``, given as to ``submit_many``, is run once all have ended and none
+        was cancelled, with what they left beneath ``/in``; ``Batch.reduction`` tells of it.
+        """
+        step = None
+        if reduce is not None:
+            source, options = _one(reduce, {})
+            step = await self._spec(source, options)
+        return await self.service.plan_batch(name, BatchPlan(fail_fast, step))
+
     async def queue(self) -> QueueStatus:
         """How the queue stands, and why nothing more starts where nothing does."""
         return await self.service.queue()
@@ -271,6 +285,15 @@ class AsyncBox:
         async with aclosing(events) as told:  # type: ignore[type-var]
             async for event in told:
                 yield event
+
+    async def _spec(self, source: Source | None, options: Options) -> EvaluationSpec:
+        specs = await self._specs(source, options)
+        if len(specs) != 1:
+            raise InvalidInput(
+                f"the family has {len(specs)} tasks that are meant",
+                hint="name one, or use submit_many",
+            )
+        return specs[0]
 
     async def _specs(self, source: Source | None, options: Options) -> Sequence[EvaluationSpec]:
         asked = await asyncio.to_thread(job, source, {**self._own, **options})

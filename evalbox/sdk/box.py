@@ -189,6 +189,21 @@ class Box:
         """How many of a batch may run at once; None for no limit but the pool's."""
         return self._thread.call(self._box.limit_batch(name, concurrency))
 
+    def plan_batch(
+        self,
+        name: str,
+        *,
+        fail_fast: bool = False,
+        reduce: Source | Mapping[str, Any] | None = None,
+    ) -> Batch:
+        """What the box does with a batch by itself, in place of what was planned before.
+
+        To be said when all of it have been submitted. ``fail_fast``: the first that fails has the
+        rest cancelled. ``reduce``, given as to ``submit_many``, is run once all have ended and none
+        was cancelled, with what they left beneath ``/in``; ``Batch.reduction`` tells of it.
+        """
+        return self._thread.call(self._box.plan_batch(name, fail_fast=fail_fast, reduce=reduce))
+
     def queue(self) -> QueueStatus:
         """How the queue stands, and why nothing more starts where nothing does."""
         return self._thread.call(self._box.queue())

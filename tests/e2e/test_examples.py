@@ -23,6 +23,7 @@ EXPECTED: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "follow_feed": ((), ("evaluation.completed", "batch.finished", "3")),
     "webhook_receiver": ((), ("evaluation.completed told-of",)),
     "remote_box": ((), ("step 0", "step 2", "ok")),
+    "reduce_batch": ((), ("30\n",)),
     "environment": ((), ("0 1 4",)),
 }
 

@@ -6,7 +6,7 @@ import asyncio
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -168,6 +168,23 @@ async def test_many_come_as_they_end(how: dict[str, Any]) -> None:
         assert (batch.total, batch.outcomes[Outcome.FAILED]) == (8, 1)
         assert [one.name for one in await box.batches()] == ["many"]
         assert (await box.limit_batch("many", 2)).concurrency == 2
+
+
+async def test_what_is_planned_for_a_batch(how: dict[str, Any]) -> None:
+    async with AsyncBox(**how) as box:
+        await box.submit_many([{"command": ["echo", word]} for word in ("a", "b")], batch="plan")
+        planned = await box.plan_batch("plan", fail_fast=True, reduce={"command": ["true"]})
+        assert planned.fail_fast
+        async with aclosing(box.feed(after=0, batch="plan")) as feed:  # type: ignore[type-var]
+            async for event in feed:
+                if event.kind == "batch.reduced":
+                    break
+        reduction = (await box.batch("plan")).reduction
+        assert reduction is not None
+        assert reduction.evaluation_id is not None
+        result = await (await box.get(reduction.evaluation_id)).result()
+        assert result.outcome is Outcome.OK
+        assert (await box.plan_batch("plan")).reduction is None
 
 
 async def test_what_has_ended_already_comes_at_once(how: dict[str, Any]) -> None:
