@@ -9,30 +9,17 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
-from evalbox.batches.file import BatchFile
-from evalbox.batches.plan import Unit
-from evalbox.batches.reduce import reduce_spec
-from evalbox.batches.run import (
-    Standing,
-    Tally,
-    follow,
-    members,
-    queue,
-    reduced,
-    standing_of,
-    unplanned,
-)
+from evalbox.batches.run import Standing, Tally, follow, members, reduced
+from evalbox.batches.start import Ready, begin, prepare
 from evalbox.cli import render, status
 from evalbox.cli.batch_report import print_report
 from evalbox.cli.interrupt import on_interrupt
-from evalbox.cli.run import defaults
 from evalbox.cli.session import Session
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.experiment import Experiment, experiment
 from evalbox.domain.inert import inert_line
 from evalbox.domain.outcome import Outcome
 from evalbox.domain.quantity import format_duration
-from evalbox.domain.reduction import BatchPlan
 from evalbox.domain.state import FINAL, State
 from evalbox.service.box import Box
 from evalbox.wire import document
@@ -55,14 +42,12 @@ class Wishes:
 
 
 class Conduct:
-    def __init__(
-        self, session: Session, box: Box, file: BatchFile, made: Sequence[Unit], wishes: Wishes
-    ) -> None:
+    def __init__(self, session: Session, box: Box, batch: Ready, wishes: Wishes) -> None:
         self._session = session
         self._console = session.console
         self._box = box
-        self._file = file
-        self._units = made
+        self._batch = batch
+        self._file = batch.file
         self._wishes = wishes
         self._began = self._said_at = time.monotonic()
         self._before = 0
@@ -106,38 +91,18 @@ class Conduct:
         return await self._report(ended, last, tally)
 
     async def _queued(self) -> list[Evaluation]:
+        console = self._console
         if self._wishes.wait:
-            for engine in sorted({unit.asked.spec.engine for unit in self._units}):
+            for engine in self._batch.engines:
                 await self._box.require_engine(engine)
-        specs = []
-        for number, unit in enumerate(self._units, start=1):
-            self._console.status(f"reading {number} of {len(self._units)}: {unit.title}")
-            specs += await unit.specs(
-                self._file.name, self._file.epochs, self._box, self._console.build
-            )
-        there = await members(self._box, self._file.name)
-        standing = standing_of(specs, there, failed_too=self._wishes.failed_too)
-        self._console.note(f"batch {inert_line(self._file.name)}: {_standing(standing)}")
+        standing = await prepare(
+            self._box, self._batch, console.build,
+            reading=console.status, failed_too=self._wishes.failed_too,
+        )  # fmt: skip
+        console.note(f"batch {inert_line(self._file.name)}: {_standing(standing)}")
         self._before = len(standing.done)
         self._began = time.monotonic()
-        await unplanned(self._box, self._file.name)
-        items = await queue(
-            self._box, self._file.name, standing, concurrency=self._file.concurrency
-        )
-        await self._plan()
-        return items
-
-    async def _plan(self) -> None:
-        file = self._file
-        if file.reduce is None and not file.fail_fast:
-            return
-        reduce = None
-        if file.reduce is not None:
-            reduce = await reduce_spec(
-                self._box, file, file.reduce, defaults(self._session.settings),
-                self._console.build, now=time.time(),
-            )  # fmt: skip
-        await self._box.plan_batch(file.name, BatchPlan(file.fail_fast, reduce))
+        return await begin(self._box, self._batch, standing, console.build, now=time.time())
 
     async def _leave(self, items: Sequence[Evaluation]) -> int:
         console = self._console

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import click
 
-from evalbox.batches.file import BatchFile, read_batch
-from evalbox.batches.plan import Unit, units
-from evalbox.batches.reduce import check_reduce
 from evalbox.batches.rehearsal import rehearse
+from evalbox.batches.start import Ready, ready
 from evalbox.cli import render, status
 from evalbox.cli.batch_conduct import Conduct, Wishes
 from evalbox.cli.command import Command, with_session
 from evalbox.cli.options import json_option
 from evalbox.cli.run import defaults
 from evalbox.cli.session import Session
-from evalbox.domain.text import plain_text
 from evalbox.errors import InvalidInput
 from evalbox.requests.values import number
 from evalbox.service.box import Box
@@ -52,19 +47,14 @@ async def run_command(
     """
     least = None if min_pass_rate is None else _rate(min_pass_rate)
     wishes = Wishes(not no_wait, dry_run, retry_failed, least, as_json)
-    given = defaults(session.settings)
-    file = await asyncio.to_thread(read_batch, Path(path))
-    if name is not None:
-        file = replace(file, name=plain_text(name, field="name", flag=True))
-    now = time.time()
-    made = await asyncio.to_thread(units, file, given, now=now)
-    if file.reduce is not None:
-        await asyncio.to_thread(check_reduce, file, file.reduce, given, now=now)
+    batch = await asyncio.to_thread(
+        ready, Path(path), defaults(session.settings), now=time.time(), name=name
+    )
     if dry_run:
         async with session.box() as box:
-            return await _rehearse(session, box, file, made, wishes)
+            return await _rehearse(session, box, batch, wishes)
     async with session.box(work=not no_wait) as box:
-        return await Conduct(session, box, file, made, wishes).to_the_end()
+        return await Conduct(session, box, batch, wishes).to_the_end()
 
 
 def _rate(text: str) -> float:
@@ -79,13 +69,11 @@ def _rate(text: str) -> float:
     return value
 
 
-async def _rehearse(
-    session: Session, box: Box, file: BatchFile, made: Sequence[Unit], wishes: Wishes
-) -> int:
+async def _rehearse(session: Session, box: Box, batch: Ready, wishes: Wishes) -> int:
     console = session.console
-    lines = await rehearse(box, file, made, failed_too=wishes.failed_too)
+    lines = await rehearse(box, batch.file, batch.units, failed_too=wishes.failed_too)
     if wishes.as_json:
-        console.json({"batch": file.name, "units": [line.document() for line in lines]})
+        console.json({"batch": batch.file.name, "units": [line.document() for line in lines]})
         return status.OK
     rows = [
         [render.cell(line.task), render.cell(line.agent or "-"), *line.counts()] for line in lines

@@ -6,7 +6,9 @@ import time
 from pathlib import Path
 
 from evalbox.domain.activity import Activity
+from evalbox.domain.limits import Limits
 from evalbox.domain.outcome import Outcome
+from evalbox.domain.quantity import format_duration, format_size
 from evalbox.domain.score import ScoreKind
 from evalbox.domain.state import State
 from evalbox.tui.glyphs import Glyphs, bar
@@ -182,3 +184,8 @@ def place(path: Path) -> str:
         return f"~/{path.relative_to(Path.home())}"
     except (ValueError, RuntimeError):
         return str(path)
+
+
+def limits(of: Limits) -> str:
+    """Those that people choose."""
+    return f"{of.cpus:g} cores, {format_size(of.memory)} of memory, {format_duration(of.timeout)}"

@@ -25,6 +25,7 @@ from evalbox.tui.model.sheet import Sheet, sheet
 from evalbox.tui.model.view import RATIO, Order
 from evalbox.tui.screens.batch_columns import columns
 from evalbox.tui.screens.batch_facts import detail
+from evalbox.tui.screens.batch_start import BatchStart
 from evalbox.tui.screens.choice import confirm
 from evalbox.tui.screens.prompt import Prompt, whole
 from evalbox.tui.screens.table_page import TablePage
@@ -49,11 +50,13 @@ Do = Callable[[Sequence[str]], Awaitable[object]]
 
 class BatchesScreen(TablePage[Batch]):
     NAME = "Batches"
-    EMPTY = "There are no batches. In another shell: evalbox run --batch NAME ..."
+    EMPTY = "There are no batches. b runs a batch file."
     HINT = "word  !word  state:done"
     NOUNS = ("batch", "batches")
     DETAILED = True
     BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("b", "run_file", "run a file", show=False, id="batch.run",
+                tooltip="Run a batch file, or go on with it"),
         Binding("x", "cancel", "cancel", id="batch.cancel",
                 tooltip="Cancel what has not ended of it"),
         Binding("r", "retry", "retry", id="batch.retry", tooltip="Queue its failures again"),
@@ -66,12 +69,15 @@ class BatchesScreen(TablePage[Batch]):
         Binding("X", "export", "export", show=False, id="batch.export",
                 tooltip="Write its evaluations into a file, as JSON, CSV or JUnit XML"),
     ]  # fmt: skip
-    CHANGING: ClassVar[frozenset[str]] = frozenset({"cancel", "retry", "concurrency", "remove"})
+    CHANGING: ClassVar[frozenset[str]] = frozenset(
+        {"run_file", "cancel", "retry", "concurrency", "remove"}
+    )
 
     def __init__(self, context: Context) -> None:
         self._batches = Few[Batch](order=_NEWEST)
         super().__init__(context)
         self._sheet = Made[Sheet](context.book, self._make_sheet, Sheet())
+        self._start = BatchStart(self, changed=self.status.look, done=self._acted)
         self._name = ""
         self._asking = False
         self._making = False
@@ -138,6 +144,8 @@ class BatchesScreen(TablePage[Batch]):
         return sheet(row for row in rows if row.batch == name)
 
     def aside(self) -> Line:
+        if self._start.doing:
+            return [(f"{steady(self._start.doing)} ", Tone.BUSY)]
         return [(f"{steady(self._trouble)} ", Tone.WARN)] if self._trouble else []
 
     def moved(self, row: Batch | None) -> None:
@@ -164,6 +172,9 @@ class BatchesScreen(TablePage[Batch]):
         )
 
     # --- doing ---
+
+    def action_run_file(self) -> None:
+        self._start.ask()
 
     def action_cancel(self) -> None:
         left = sum(one.total - one.ended for one in self.picked())

@@ -15,7 +15,7 @@ from evalbox.agents.simple import HUMAN
 from evalbox.domain.evaluation import EvaluationSpec
 from evalbox.domain.ids import short
 from evalbox.domain.limits import Limits
-from evalbox.domain.quantity import format_duration, format_size
+from evalbox.domain.quantity import format_size
 from evalbox.requests.request import Defaults, Request
 from evalbox.service import human
 from evalbox.tasks.catalogue import Catalogue, Listed, catalogue, places
@@ -249,7 +249,12 @@ class TasksScreen(TablePage[Listed]):
                 self.begin(partial(self._run, rows))
 
         question = f"Run {count(len(rows), 'task')} with the defaults?"
-        self.ask(confirm(question, detail=[*detail, _limits()], yes="run"), answered)
+        self.ask(
+            confirm(
+                question, detail=[*detail, f"no network, {wording.limits(Limits())}"], yes="run"
+            ),
+            answered,
+        )
 
     async def _run(self, rows: Sequence[Listed]) -> None:
         """All or none."""
@@ -274,11 +279,3 @@ def _found(directories: Sequence[Path]) -> Catalogue:
 def _rate(tally: Tally) -> float:
     ended = tally.passed + tally.failed
     return tally.passed / ended if ended else -1.0
-
-
-def _limits() -> str:
-    limits = Limits()
-    return (
-        f"no network, {limits.cpus:g} cores, {format_size(limits.memory)} of memory, "
-        f"{format_duration(limits.timeout)}"
-    )
