@@ -151,7 +151,8 @@ def fill(row: Row, item: Evaluation) -> None:
     row.name = shared(spec.name)
     row.labels = shared(" ".join(f"{key}={value}" for key, value in spec.labels.items()))
     row.state = item.state
-    row.created_at = item.created_at
+    # What was submitted at once has one time.
+    row.created_at = shared(item.created_at)
     row.changed_at = item.updated_at
     row.started_at = item.started_at
     ended = item.finished_at
