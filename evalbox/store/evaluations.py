@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from evalbox.domain.evaluation import Evaluation
 from evalbox.domain.ids import is_reference, short
@@ -14,6 +13,7 @@ from evalbox.domain.state import ACTIVE, FINAL, State, may_become
 from evalbox.errors import AmbiguousId, EvaluationNotFound, InvalidTransition
 from evalbox.store.access import Access
 from evalbox.store.events import add_event
+from evalbox.store.listing import page
 from evalbox.store.rows import EVALUATION, evaluation_from
 from evalbox.store.sqlite import Connection
 
@@ -103,9 +103,8 @@ class Evaluations(Access):
         newest_first: bool = True,
     ) -> Found:
         """A page of evaluations by age. ``after`` is the id of the last one of the page before."""
-        query, values = _list_query(filter or EvaluationFilter(), limit, after, newest_first)
-        rows = await self._read(lambda conn: conn.execute(query, values).fetchall())
-        return [evaluation_from(row) for row in rows]
+        wanted = filter or EvaluationFilter()
+        return await self._read(lambda conn: page(conn, wanted, limit, after, newest_first))
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,54 +205,3 @@ def _matches(conn: Connection, text: str) -> Sequence[str]:
         {"low": text, "high": text + "~", "limit": _CANDIDATES},
     ).fetchall()
     return tuple(row[0] for row in rows)
-
-
-def _list_query(
-    wanted: EvaluationFilter, limit: int, after: str | None, newest_first: bool
-) -> tuple[str, Sequence[Any]]:
-    where: list[str] = []
-    values: list[Any] = []
-
-    def need(condition: str, *bound: Any) -> None:
-        where.append(condition)
-        values.extend(bound)
-
-    # A plus keeps a condition from choosing the index. One value of one column gives rows in the
-    # order of ids; all else would have every match sorted for the sake of one page.
-    index = _index(wanted)
-    for column, allowed in (
-        ("state", wanted.states),
-        ("outcome", wanted.outcomes),
-        ("score_kind", wanted.scores),
-    ):
-        if allowed:
-            plus = "" if column == index else "+"
-            need(f"{plus}{column} IN ({', '.join('?' for _ in allowed)})", *allowed)
-    for column in ("batch", "engine", "priority"):
-        if (value := getattr(wanted, column)) is not None:
-            need(f"{column} = ?", value)
-    if wanted.name is not None:
-        need("name GLOB ?", wanted.name)
-    for key, value in wanted.labels.items():
-        need("id IN (SELECT evaluation_id FROM labels WHERE key = ? AND value = ?)", key, value)
-    if wanted.created_after is not None:
-        need("created_at >= ?", wanted.created_after)
-    if wanted.created_before is not None:
-        need("created_at < ?", wanted.created_before)
-    if after is not None:
-        need("id < ?" if newest_first else "id > ?", after)
-    condition = f"WHERE {' AND '.join(where)}" if where else ""
-    order = "DESC" if newest_first else "ASC"
-    return (
-        f"SELECT {EVALUATION} FROM evaluations {condition} ORDER BY id {order} LIMIT ?",
-        (*values, limit),
-    )
-
-
-def _index(wanted: EvaluationFilter) -> str:
-    """The column whose index serves a list best; empty where that is to walk all by id."""
-    if wanted.batch is not None:
-        return "batch"
-    if len(wanted.outcomes) + len(wanted.states) != 1:
-        return ""
-    return "outcome" if wanted.outcomes else "state"
