@@ -9,9 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import textual.app
-import textual.pilot
-from settling import settled
 from textual.pilot import Pilot
 
 from evalbox.config.settings import Settings
@@ -41,12 +38,6 @@ async def opened(directory: Path, **settings: Any) -> AsyncIterator[LocalBox]:
         yield box
     finally:
         await box.close(drain=0)
-
-
-@pytest.fixture(autouse=True)
-def settling(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(textual.app, "wait_for_idle", settled)
-    monkeypatch.setattr(textual.pilot, "wait_for_idle", settled)
 
 
 @pytest.fixture
