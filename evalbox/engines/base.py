@@ -244,7 +244,8 @@ class Engine(Protocol):
         Never on anything weaker than this engine: where its runtime is missing, the answer is
         ``EngineUnavailable``. Where creation fails or is cancelled, nothing is left behind.
         ``name``, where given, makes creation idempotent: what an earlier call with the same name
-        left is removed first.
+        left is removed first. Raises ``InvalidInput`` where no sandbox can ever be made of the
+        profile: its image has no shell, or not that user.
         """
         ...
 

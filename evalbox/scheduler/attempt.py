@@ -19,6 +19,7 @@ from evalbox.errors import (
     EngineUnavailable,
     EvalboxError,
     ImageBuildError,
+    InvalidInput,
     InvalidTransition,
     SandboxGone,
 )
@@ -186,10 +187,14 @@ class AttemptRun:
         except ImageBuildError as error:
             if self._cause is None:
                 # The task's own set-up is to blame: what the box has no part in.
-                return Verdict(Outcome.TASK_ERROR, reason=error.message.partition("\n")[0])
+                return _task_error(error)
         except EngineError as error:
             if self._cause is None:
                 return self._infra(error)
+        except InvalidInput as error:
+            if self._cause is None:
+                # Its image or user cannot be: another try would find the same.
+                return _task_error(error)
         except EvalboxError as error:
             if self._cause is None:
                 return Verdict(Outcome.INFRA_ERROR, reason=error.message)
@@ -329,6 +334,10 @@ def not_running(evaluation: Evaluation, stands: str) -> InvalidTransition:
         f"evaluation {evaluation.short_id} does not run: it is {stands}",
         hint="programs can be run beside a job for as long as that runs",
     )
+
+
+def _task_error(error: EvalboxError) -> Verdict:
+    return Verdict(Outcome.TASK_ERROR, reason=error.message.partition("\n")[0])
 
 
 async def _ended(task: asyncio.Task[Any]) -> None:

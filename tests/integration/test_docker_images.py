@@ -146,6 +146,16 @@ async def test_an_image_without_a_shell_is_told(engine: DockerEngine) -> None:
         await engine.images.remove(name)
 
 
+async def test_a_shell_that_is_large_is_no_missing_one(engine: DockerEngine) -> None:
+    name = f"evalbox/test-{uuid.uuid4().hex[:8]}:1"
+    await imported(engine, name, file="bin/sh", content=b"no program" * 300_000)
+    try:
+        profile = Profile(name, user="0:0", workdir="/image")
+        assert (await engine._identities.of(profile)).give
+    finally:
+        await engine.images.remove(name)
+
+
 async def test_a_build_that_fails_says_how_to_go_on(engine: DockerEngine) -> None:
     said: list[str] = []
     builder = Builder(engine._client, said.append, recipe.MIRROR)
@@ -186,13 +196,15 @@ async def test_the_check_tells_what_does_not() -> None:
             await other.close()
 
 
-async def imported(engine: DockerEngine, name: str) -> None:
+async def imported(
+    engine: DockerEngine, name: str, *, file: str = "x", content: bytes = b"x"
+) -> None:
     """An image that holds one file."""
     data = io.BytesIO()
     with tarfile.open(fileobj=data, mode="w") as archive:
-        info = tarfile.TarInfo("x")
-        info.size = 1
-        archive.addfile(info, io.BytesIO(b"x"))
+        info = tarfile.TarInfo(file)
+        info.size, info.mode = len(content), 0o755
+        archive.addfile(info, io.BytesIO(content))
     repository, tag = name.rsplit(":", 1)
     await engine._client.call(
         lambda api: api.import_image(data.getvalue(), repository=repository, tag=tag)

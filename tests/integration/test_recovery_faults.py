@@ -33,6 +33,7 @@ from evalbox.errors import (
     EngineError,
     EngineUnavailable,
     EvaluationNotFound,
+    InvalidInput,
     StoreError,
     StoreFull,
 )
@@ -476,3 +477,19 @@ async def test_waiting_ends_when_the_box_is_closed(settings: Settings) -> None:
         await reaches(box, evaluation.id, State.RUNNING)
     with pytest.raises(StoreError):
         await waiting
+
+
+async def test_what_no_sandbox_can_be_made_of_is_the_tasks_error_at_once(
+    settings: Settings,
+) -> None:
+    def refuse(_sandbox: Any) -> None:
+        raise InvalidInput("the image has no user 'nemo'", field="user")
+
+    policy = RetryPolicy(retries=3, infra_retries=3, base=0.0, cap=0.0)
+    async with opened(settings, Meddled(refuse)) as box:
+        evaluation = await run(box, spec("true", retry=policy))
+        (attempt,) = await box.attempts(evaluation.id)
+        assert evaluation.state is State.FAILED
+        assert evaluation.outcome is Outcome.TASK_ERROR
+        assert attempt.verdict is not None
+        assert attempt.verdict.reason == "the image has no user 'nemo'"

@@ -12,7 +12,14 @@ from evalbox.engines.docker.client import Client
 from evalbox.engines.docker.faults import Refused, refusal, unreachable
 from evalbox.engines.docker.wire import Address, Request, connect
 from evalbox.engines.spawn import host_environment, spawned
-from evalbox.errors import EngineError, EngineUnavailable, EvalboxError, ImageNotFound, SandboxGone
+from evalbox.errors import (
+    EngineError,
+    EngineUnavailable,
+    EvalboxError,
+    ImageNotFound,
+    InvalidInput,
+    SandboxGone,
+)
 
 
 @pytest.mark.parametrize(
@@ -25,7 +32,9 @@ from evalbox.errors import EngineError, EngineUnavailable, EvalboxError, ImageNo
         (500, "OCI runtime start failed: cannot run with network enabled", EngineUnavailable),
         (500, "write /x: no space left on device", Refused),
         (409, "Container x is not running", Refused),
-        (400, 'OCI runtime create failed: exec: "/bin/sh": stat /bin/sh: no such file', Refused),
+        (400, 'OCI runtime create failed: exec: "/bin/sh": exec format error', InvalidInput),
+        (404, "Could not find the file /images/x in container abc", Refused),
+        (404, "pull access denied for x, it may be no public image", ImageNotFound),
     ],
 )
 def test_refusals(status: int, message: str, kind: type[EvalboxError]) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from evalbox.errors import EngineError, EngineUnavailable, ImageNotFound, SandboxGone
+from evalbox.errors import (
+    EngineError,
+    EngineUnavailable,
+    EvalboxError,
+    ImageNotFound,
+    InvalidInput,
+    SandboxGone,
+)
 
 RUNTIME_REMEDY = "install gVisor and register its runtimes: packaging/quickstart.sh does both"
-#: The HTTP status of what cannot be done in the state that something is in.
+#: HTTP statuses: of what is not there, and of what cannot be done in the state that it is in.
+NOT_FOUND = 404
 CONFLICT = 409
 _RUNTIME_SIGNS = (
     "unknown runtime",
@@ -26,7 +34,7 @@ class Refused(EngineError):
         self.status = status
 
 
-def translated(error: Exception) -> EngineError | ImageNotFound:
+def translated(error: Exception) -> EvalboxError:
     """What an error of docker-py, requests or urllib3 means."""
     from docker.errors import APIError
 
@@ -35,21 +43,23 @@ def translated(error: Exception) -> EngineError | ImageNotFound:
     return unreachable(error)
 
 
-def refusal(status: int, message: str) -> EngineError | ImageNotFound:
+def refusal(status: int, message: str) -> EvalboxError:
     """What an answer with the HTTP ``status`` and the engine's ``message`` means."""
     said = message.lower()
-    if status == 404 and "no such container" in said:
+    if status == NOT_FOUND and "no such container" in said:
         return SandboxGone(f"the sandbox exists no longer ({message})")
-    if status == 404 and "no such exec" in said:
+    if status == NOT_FOUND and "no such exec" in said:
         return SandboxGone(f"the sandbox has ended ({message})")
-    if "no such image" in said or (status == 404 and "image" in said):
+    if status == NOT_FOUND and "could not find the file" in said:
+        return Refused(message, status=status)
+    if "no such image" in said or (status == NOT_FOUND and "image" in said):
         return ImageNotFound(message, hint="list what is there: evalbox images list")
     if "no space left on device" in said:
         hint = "free disk space where Docker keeps its data"
         return Refused(f"the Docker engine has no space left: {message}", status=status, hint=hint)
     if '"/bin/sh"' in said:
-        hint = "use an image with a POSIX shell"
-        return Refused(f"the image has no /bin/sh: {message}", status=status, hint=hint)
+        hint = "use an image with a working /bin/sh"
+        return InvalidInput(f"the image's /bin/sh fails: {message}", hint=hint, field="image")
     if any(sign in said for sign in _RUNTIME_SIGNS):
         return EngineUnavailable(f"the runtime does not start: {message}", hint=RUNTIME_REMEDY)
     return Refused(f"the Docker engine refused: {message}", status=status)

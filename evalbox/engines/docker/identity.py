@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from evalbox.engines.base import Profile
 from evalbox.engines.docker.archive import Owner
 from evalbox.engines.docker.client import Client
-from evalbox.engines.docker.faults import Refused
+from evalbox.engines.docker.faults import NOT_FOUND, Refused
 from evalbox.engines.docker.removal import PASSING
 from evalbox.engines.docker.script import MEMORY_MOUNTS, beneath
 from evalbox.engines.docker.wire import Request
-from evalbox.errors import InvalidInput, SandboxGone
+from evalbox.errors import EngineError, InvalidInput
 
-#: Of what the image holds at a path, no more than this is read: a list of accounts is small, and
-#: of a directory only the first header counts.
-_READ_LIMIT = 1024 * 1024
+#: Of files, no larger ones are read: a list of accounts is small. Of a directory only the first
+#: header counts.
+_FILE_LIMIT = 1024 * 1024
 _LARGEST_ID = 2**31 - 1
 #: Lines of a list of accounts, in fields.
 Records = list[list[str]]
@@ -88,7 +88,10 @@ class _View:
     container: str
 
     async def entry(self, path: str) -> tuple[tarfile.TarInfo, bytes] | None:
-        """What is at ``path``, with the content of a small file; None where nothing is."""
+        """What is at ``path``, with the content of a small file; None where nothing is.
+
+        Raises ``EngineError``.
+        """
         query = {"path": path}
         request = Request("GET", f"/containers/{self.container}/archive", query)
         data = bytearray()
@@ -96,19 +99,22 @@ class _View:
             async with self.client.opened(request) as connection:
                 async for piece in connection.pieces():
                     data += piece
-                    if len(data) > _READ_LIMIT:
+                    if len(data) > _FILE_LIMIT + tarfile.RECORDSIZE:
                         break
-        except (Refused, SandboxGone):
+        except Refused as error:
+            if error.status != NOT_FOUND:
+                raise
             return None
         try:
             with tarfile.open(fileobj=io.BytesIO(data), mode="r|") as archive:
                 member = archive.next()
                 if member is None:
                     return None
-                content = archive.extractfile(member) if member.isfile() else None
+                small = member.isfile() and member.size <= _FILE_LIMIT
+                content = archive.extractfile(member) if small else None
                 return member, content.read() if content else b""
-        except tarfile.TarError:
-            return None
+        except tarfile.TarError as error:
+            raise EngineError(f"the engine gave {path} of the image in part: {error}") from None
 
     async def records(self, path: str) -> Records:
         """The lines of a list of accounts, in fields."""
