@@ -179,10 +179,13 @@ async def sandbox_rm(session: Session, references: Sequence[str], as_json: bool)
     """Kill all that runs in sandboxes, and remove them."""
     removed = []
     async with session.box(work=True) as box:
+        # A mistake in the last must not be found after the first is gone; one may be named twice.
+        named: dict[str, str] = {}
         for reference in references:
-            found = await box.sandboxes.get(reference)
-            await box.sandboxes.remove(found.id)
-            removed.append(await box.sandboxes.get(found.id))
+            named.setdefault((await box.sandboxes.get(reference)).id, reference)
+        for identifier, reference in named.items():
+            await box.sandboxes.remove(identifier)
+            removed.append(await box.sandboxes.get(identifier))
             session.console.note(f"removed {inert_line(reference)}")
     if as_json:
         session.console.json([wire.sandbox(one) for one in removed])

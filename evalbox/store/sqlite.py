@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,9 @@ _LOG_LIMIT_BYTES = 64 << 20
 #: together every few commits once the tables are large, and cost a third of the throughput.
 _CHECKPOINT_PAGES = 8000
 
+#: A disk with less room than this is full: the log's index alone grows by 32 KiB at once.
+_FULL_BYTES = 64 << 10
+
 BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, NOTADB = 5, 6, 8, 10, 11, 13, 14, 26
 
 
@@ -64,7 +68,9 @@ def error_code(error: BaseException) -> int | None:
 
 def translate(error: Error, database: Path | str) -> StoreError:
     """The error of this package that says what an error of SQLite means."""
-    match error_code(error):
+    code = error_code(error)
+    # What cannot be mapped or synced for want of space is to SQLite any failure of the disk.
+    match FULL if code == IOERR and _is_full(Path(database).parent) else code:
         case 13:
             return StoreFull(
                 f"no space left to write {database}",
@@ -97,6 +103,14 @@ def translate(error: Error, database: Path | str) -> StoreError:
             )
         case _:
             return StoreError(f"{database}: {error}")
+
+
+def _is_full(directory: Path) -> bool:
+    try:
+        disk = os.statvfs(directory)
+    except OSError:
+        return False
+    return disk.f_bavail * disk.f_frsize < _FULL_BYTES
 
 
 def open_writer(database: Path) -> Connection:

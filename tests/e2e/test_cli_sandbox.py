@@ -68,8 +68,10 @@ def test_against_a_service(cli: Cli, service: object) -> None:
     assert (told["stdout"], told["exit_code"]) == ("hi\n", 0)
     kept = cli("sandbox", "keep", "x", "--for", "2h", "--json").json
     assert kept["deadline"] > listed["deadline"]
-    removed = cli("sandbox", "rm", "x", "--json").json
-    assert removed[0]["end"] == "removed"
+    assert cli("sandbox", "rm", "x", "missing").code == 66
+    assert cli("sandbox", "show", "x").code == 0
+    (removed,) = cli("sandbox", "rm", "x", short, "x", "--json").json
+    assert removed["end"] == "removed"
     assert cli("sandbox", "exec", "x", "true").code == 66
     assert "removed" in cli("sandbox", "ls", "--all").text
 

@@ -287,9 +287,11 @@ async def test_no_box_and_a_wrong_key() -> None:
 
 async def test_a_key_that_is_none(tmp_path: Path) -> None:
     async with served(tmp_path / "box") as box:
-        with pytest.raises(Unauthenticated):
-            async with AsyncBox(box.url, key="evb_wrong") as remote:
-                await remote.queue()
+        for key in ("evb_wrong", None):
+            with pytest.raises(Unauthenticated) as refused:
+                async with AsyncBox(box.url, key=key) as remote:
+                    await remote.queue()
+            assert "--key or EVALBOX_KEY" in refused.value.hint
 
 
 def test_the_environment_does_not_override_a_data_directory(

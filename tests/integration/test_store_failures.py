@@ -16,7 +16,15 @@ from evalbox.domain.evaluation import EvaluationSpec
 from evalbox.domain.state import State
 from evalbox.errors import StoreCorrupt, StoreError, StoreFull, StoreReadOnly, StoreTooNew
 from evalbox.store.migrate import newest
-from evalbox.store.sqlite import Connection, Thread, open_writer, sqlite_is_safe, sqlite_version
+from evalbox.store.sqlite import (
+    Connection,
+    Error,
+    Thread,
+    open_writer,
+    sqlite_is_safe,
+    sqlite_version,
+    translate,
+)
 from evalbox.store.store import Store
 
 CLOCK = ManualClock()
@@ -106,6 +114,16 @@ async def test_a_full_disk_loses_nothing_that_was_acknowledged(small_disk: Path)
         await store.submit([SPEC] * 100, CLOCK.now())
     assert acknowledged > 0
     assert await count(small_disk) == acknowledged + 100
+
+
+def test_a_failure_of_a_full_disk_is_told_as_that(small_disk: Path) -> None:
+    class Failure(Error):
+        sqlite_errorcode = 10 | 19 << 8  # SQLITE_IOERR_SHMSIZE
+
+    database = small_disk / "evalbox.db"
+    assert type(translate(Failure("disk I/O error"), database)) is StoreError
+    (small_disk / "ballast").write_bytes(b"x" * ((1 << 20) - 40 * 1024))
+    assert type(translate(Failure("disk I/O error"), database)) is StoreFull
 
 
 async def test_no_room_for_a_new_database(small_disk: Path) -> None:

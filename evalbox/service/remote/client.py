@@ -19,6 +19,7 @@ from evalbox.errors import (
     InvalidInput,
     ServiceError,
     ServiceUnreachable,
+    Unauthenticated,
 )
 from evalbox.service.remote import uploads
 from evalbox.service.remote.signing import DIGEST, KeyAuth
@@ -29,6 +30,10 @@ PREFIX = "/api/v1"
 #: Seconds to connect, and of silence within an answer. Streams show every 15 s that they live.
 _CONNECT, _SILENCE = 5.0, 90.0
 _LONGEST_PROBLEM = 1 << 20
+_KEY = (
+    "give a key that is in force there, by --key or EVALBOX_KEY; evalbox keys create, on that box,"
+    " makes one; where requests are signed, check the clock too"
+)
 #: What a proxy answers while the box behind it is away, and a server that had to break off.
 _AWAY = frozenset({500, 502, 503, 504})
 
@@ -269,7 +274,9 @@ def _refused(status: int, content: bytes) -> EvalboxError:
     except ValueError:
         document = None
     if isinstance(document, dict) and "code" in document:
-        return error_from(document)
+        error = error_from(document)
+        # The service's own hint is for those who write HTTP.
+        return Unauthenticated(error.message, hint=_KEY) if status == 401 else error
     if status in _AWAY:
         return ServiceUnreachable(
             f"the box does not answer: its place says {status}", hint="ask again in a moment"
