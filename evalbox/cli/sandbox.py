@@ -21,10 +21,13 @@ from evalbox.domain.limits import Limits
 from evalbox.domain.quantity import format_size, parse_duration, parse_size
 from evalbox.domain.sandbox import (
     DEFAULT_LIFETIME,
+    MAX_LIFETIME,
+    MIN_LIFETIME,
     BoxSandbox,
     SandboxFilter,
     SandboxSpec,
     SandboxState,
+    check_seconds,
 )
 from evalbox.requests.environment import environment
 from evalbox.requests.values import labels, number, plain_text, whole
@@ -162,6 +165,8 @@ async def sandbox_keep(
 ) -> None:
     """Say that a sandbox is still needed, or set a new end."""
     seconds = None if lifetime is None else parse_duration(lifetime, field="--for")
+    if seconds is not None:
+        check_seconds(seconds, MIN_LIFETIME, MAX_LIFETIME, "--for")
     async with session.box(work=True) as box:
         kept = await box.sandboxes.keep(reference, seconds)
     if as_json:

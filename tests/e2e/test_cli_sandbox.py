@@ -99,7 +99,8 @@ def test_copies(cli: Cli, service: object) -> None:
         ("create", "--for", "8d"), ("create", "--for", "0"), ("create", "--memory", "lots"),
         ("create", "--engine", "docker"), ("create", "--name", "\n"), ("create", "-e", "1=2"),
         ("create", "--label", "x"), ("create", "--pids", "1"), ("create", "--workdir", "x"),
-        ("keep", "x", "--for", "soon"), ("exec", "--timeout", "-1", "x", "true"),
+        ("keep", "x", "--for", "soon"), ("keep", "x", "--for", "0"),
+        ("exec", "--timeout", "-1", "x", "true"),
         ("exec", "-w", "x", "x", "true"), ("shell", "x"), ("ls", "--label", "x"),
     ],
 )  # fmt: skip
