@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import control, in_state, shows, spec, submit, until
-from pseudo import Terminal
+from pseudo import PATIENCE, Terminal
 from test_terminal import evalbox, states, until_state
 
 from evalbox.domain.state import State
@@ -40,8 +41,11 @@ def test_a_shell_has_the_terminal_and_gives_it_back(terminal: Terminal, tmp_path
     terminal.until("36 120")
     terminal.resize(100, 30)
     # The shell learns of it by a signal, and keys may be there before.
-    terminal.type('until [ "$(stty size)" = "30"" 100" ]; do sleep 0.1; done; stty size\r')
-    terminal.until("30 100")
+    end = time.monotonic() + PATIENCE
+    while "30 100" not in terminal.text:
+        assert time.monotonic() < end, terminal.display
+        terminal.type("stty size\r")
+        time.sleep(0.5)
     # The screen draws nothing meanwhile.
     assert b"ACTIVITY" not in terminal.raw
     terminal.forget()
